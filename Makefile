@@ -1,0 +1,52 @@
+# The doors of the project. `make help` lists them; every door does its own set-up.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+HCQD_DATA ?= ../shared/data
+export HCQD_DATA
+
+# What Debian 12 must have installed; `setup` installs what is missing.
+APT := libavformat-dev libavcodec-dev libswscale-dev libavutil-dev libopenblas-dev pkg-config ffmpeg opencv-doc \
+       python3 python3-venv jq
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+CLIP := /usr/share/doc/opencv-doc/examples/data/vtest.avi
+SWIFT := swift
+TEST_SCRATCH := .build-test
+TEST_FLAGS := -c release -Xswiftc -enable-testing --scratch-path $(TEST_SCRATCH)
+
+.PHONY: help setup build demo test test-swift test-python check bench bench-full train train-smoke package clean
+
+help: ## list the doors
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: ## install the Debian packages that are missing
+	@missing=$$(for p in $(APT); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	if [ -n "$$missing" ]; then \
+	    sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	    echo "installing:" $$missing; \
+	    $$sudo apt-get update -qq; \
+	    DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	fi
+
+$(VENV)/.done: Training/requirements.txt | setup
+	python3 -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r Training/requirements.txt
+	touch $@
+
+build: setup ## build the daemon (release): .build/release/hcqd
+	$(SWIFT) build -c release
+
+test: test-swift test-python ## all tests
+
+test-swift: setup $(VENV)/.done ## the tests of the daemon
+	$(SWIFT) build --build-tests $(TEST_FLAGS)
+	HCQD_PYTHON=$(CURDIR)/$(PYTHON) $(SWIFT) test --skip-build $(TEST_FLAGS)
+
+test-python: setup $(VENV)/.done ## the tests of the training system, parity with the engine among them
+	$(SWIFT) build $(TEST_FLAGS) --product hcqd
+	cd Training && HCQD_BINARY=$(CURDIR)/$(TEST_SCRATCH)/release/hcqd ../$(PYTHON) -m pytest -q
+
+clean: ## remove what was built
+	rm -rf .build $(TEST_SCRATCH) demo-output

@@ -1,0 +1,64 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every room is built alike: imports are internal unless they are said to be public, a member is seen only through its
+/// own module's import, and a warning is an error.
+let room: [SwiftSetting] = [
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+    name: "hcqd",
+    products: [.executable(name: "hcqd", targets: ["hcqd"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+        .package(url: "https://github.com/swhitty/FlyingFox", exact: "0.27.1"),
+    ],
+    targets: [
+        .executableTarget(
+            name: "hcqd",
+            dependencies: [
+                "Pipeline", "Engine", "Evaluation", "Rendering", "Scene",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: room),
+        .target(
+            name: "Pipeline",
+            dependencies: [
+                "Scene", "Ingest", "Engine", "Tracking", "Events", "Rendering", "Evaluation",
+                .product(name: "Yams", package: "Yams"),
+                .product(name: "FlyingFox", package: "FlyingFox"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: room),
+        .target(name: "Scene", swiftSettings: room),
+        .target(name: "Ingest", dependencies: ["Scene", "CFFmpeg"], swiftSettings: room),
+        .target(name: "Engine", dependencies: ["Scene", "COpenBLAS", "CKernels"], swiftSettings: room),
+        .target(name: "Tracking", dependencies: ["Scene"], swiftSettings: room),
+        .target(name: "Events", dependencies: ["Scene"], swiftSettings: room),
+        .target(name: "Rendering", dependencies: ["Scene", "CFFmpeg"], swiftSettings: room),
+        .target(name: "Evaluation", dependencies: ["Scene"], swiftSettings: room),
+        .target(
+            name: "CKernels",
+            cSettings: [.unsafeFlags(["-O3", "-ffast-math", "-Wall", "-Werror"])]),
+        .systemLibrary(
+            name: "CFFmpeg", pkgConfig: "libavformat libavcodec libswscale libavutil",
+            providers: [.apt(["libavformat-dev", "libavcodec-dev", "libswscale-dev", "libavutil-dev"])]),
+        .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .testTarget(name: "SceneTests", dependencies: ["Scene"], swiftSettings: room),
+        .testTarget(name: "IngestTests", dependencies: ["Ingest", "Scene"], swiftSettings: room),
+        .testTarget(name: "EngineTests", dependencies: ["Engine", "Scene", "CKernels"], swiftSettings: room),
+        .testTarget(name: "TrackingTests", dependencies: ["Tracking", "Scene"], swiftSettings: room),
+        .testTarget(name: "EventsTests", dependencies: ["Events", "Scene"], swiftSettings: room),
+        .testTarget(name: "RenderingTests", dependencies: ["Rendering", "Ingest", "Scene"], swiftSettings: room),
+        .testTarget(name: "EvaluationTests", dependencies: ["Evaluation", "Scene"], swiftSettings: room),
+        .testTarget(
+            name: "PipelineTests", dependencies: ["Pipeline", "Scene", "Events", "Ingest"], swiftSettings: room),
+        .testTarget(name: "EndToEndTests", dependencies: ["hcqd", "Scene"], swiftSettings: room),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,2 @@
+// Filled by the room.
+internal import Scene
