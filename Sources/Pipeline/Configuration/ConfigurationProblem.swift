@@ -1,0 +1,26 @@
+/// One thing that is wrong with a configuration file, with the place where it stands.
+public struct ConfigurationProblem: Error, Equatable, Sendable, CustomStringConvertible {
+    public let file: String
+    /// From 1; nil when the file could not be read at all.
+    public let line: Int?
+    /// Keys joined by dots: `cameras.door.url`; empty for the file as a whole.
+    public let path: String
+    public let found: String
+    public let allowed: String
+    /// The known key that looks most like the one found.
+    public var nearest: String?
+
+    public var description: String {
+        let place = file + (line.map { ":\($0)" } ?? "")
+        let key = path.isEmpty ? "" : " \(path):"
+        let hint = nearest.map { "; did you mean '\($0)'?" } ?? ""
+        return "\(place):\(key) found \(found); allowed: \(allowed)\(hint)"
+    }
+}
+
+/// Why a configuration was refused: everything that is wrong with it, in the order of the file.
+public struct ConfigurationError: Error, Equatable, Sendable, CustomStringConvertible {
+    public let problems: [ConfigurationProblem]
+
+    public var description: String { problems.map(\.description).joined(separator: "\n") }
+}

@@ -1,0 +1,126 @@
+internal import Scene
+internal import Yams
+
+/// Reads settings from YAML over their defaults and remembers everything that is wrong, instead of stopping at the first.
+///
+/// A key that no settings type asks for is unknown. A value of the wrong type is reported and replaced by its default, so
+/// that the rest is read too.
+final class SettingsReader {
+    let file: String
+    private(set) var problems: [ConfigurationProblem] = []
+
+    init(file: String) { self.file = file }
+
+    /// Thrown after the problem itself has been noted.
+    struct Unreadable: Error {}
+
+    /// What one decoder was asked for.
+    final class Asked {
+        var keys: Set<String> = []
+        /// A dictionary takes any key.
+        var takesAnyKey = false
+        var isMapping = false
+    }
+
+    /// Reads a value.
+    /// - Parameters:
+    ///   - node: What the file says here; nil when it says nothing.
+    ///   - fallback: The default's tree; nil when there is no default, and then the key is required.
+    func read<T: Decodable>(_ type: T.Type, node: Node?, fallback: Node?, path: [any CodingKey], near: Node?) throws -> T
+    {
+        if node == nil, fallback == nil, !isOptional(type) {
+            note(path, near, found: "nothing", allowed: "this key is required: \(kindName(type))")
+            throw Unreadable()
+        }
+        let asked = Asked()
+        let decoder = SettingsDecoder(
+            node: node, fallback: fallback, codingPath: path, asked: asked, reader: self, near: node ?? near)
+        do {
+            let value = try T(from: decoder)
+            noteUnknownKeys(of: node, asked, path)
+            return value
+        } catch let error as DecodingError {
+            guard case .dataCorrupted(let context) = error else { throw error }
+            note(path, node ?? near, found: describe(node), allowed: caseNames(type) ?? context.debugDescription)
+            guard node != nil, let fallback else { throw Unreadable() }
+            return try read(type, node: nil, fallback: fallback, path: path, near: near)
+        }
+    }
+
+    func note(_ path: [any CodingKey], _ node: Node?, found: String, allowed: String, nearest: String? = nil) {
+        problems.append(
+            ConfigurationProblem(
+                file: file, line: node?.mark?.line, path: Self.dotted(path.map { $0.intValue.map(String.init) ?? $0.stringValue }),
+                found: found, allowed: allowed, nearest: nearest))
+    }
+
+    static func dotted(_ path: [String]) -> String { path.map(snakeCase).joined(separator: ".") }
+
+    private func noteUnknownKeys(of node: Node?, _ asked: Asked, _ path: [any CodingKey]) {
+        guard asked.isMapping, !asked.takesAnyKey, case .mapping(let mapping)? = node else { return }
+        for (key, _) in mapping {
+            let name = key.scalar?.string ?? "(not a name)"
+            guard !asked.keys.contains(name) else { continue }
+            problems.append(
+                ConfigurationProblem(
+                    file: file, line: key.mark?.line, path: Self.dotted(path.map(\.stringValue) + [name]),
+                    found: "an unknown key", allowed: asked.keys.sorted().joined(separator: ", "),
+                    nearest: nearestName(to: name, among: asked.keys)))
+        }
+    }
+}
+
+/// What stands at a place, as a person would say it.
+func describe(_ node: Node?) -> String {
+    switch node {
+    case nil: "nothing"
+    case .scalar(let scalar)?: scalar.string.isEmpty ? "nothing" : "'\(scalar.string)'"
+    case .mapping?: "a group of keys"
+    case .sequence?: "a list"
+    case .alias?: "an alias"
+    }
+}
+
+/// `inputSize` as it stands in the file: `input_size`; names that are snake case already stay as they are.
+func snakeCase(_ name: String) -> String {
+    var out = ""
+    var previousWasLower = false
+    for character in name {
+        if character.isUppercase {
+            if previousWasLower { out.append("_") }
+            out += character.lowercased()
+        } else {
+            out.append(character)
+        }
+        previousWasLower = character.isLowercase || character.isNumber
+    }
+    return out
+}
+
+func kindName(_ type: Any.Type) -> String {
+    switch type {
+    case is Bool.Type: return "true or false"
+    case is any UnsignedInteger.Type: return "a whole number, 0 or more"
+    case is any BinaryInteger.Type: return "a whole number"
+    case is any BinaryFloatingPoint.Type: return "a number"
+    case is String.Type: return "text"
+    default: return caseNames(type) ?? "a group of keys"
+    }
+}
+
+/// The raw values of an enumeration, as a list for people; nil for any other type.
+private func caseNames(_ type: Any.Type) -> String? {
+    guard let cases = (type as? any CaseIterable.Type)?.names else { return nil }
+    return cases.isEmpty ? nil : cases.joined(separator: ", ")
+}
+
+private func isOptional(_ type: Any.Type) -> Bool { type is any OptionalType.Type }
+
+private protocol OptionalType {}
+extension Optional: OptionalType {}
+
+extension CaseIterable {
+    fileprivate static var names: [String] {
+        allCases.map { ($0 as? any RawRepresentable).map { "\($0.rawValue)" } ?? "\($0)" }
+    }
+}
