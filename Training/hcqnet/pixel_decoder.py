@@ -1,0 +1,103 @@
+"""Pixel decoder: Mask2Former's (Cheng et al. 2022, arXiv:2112.01527), a multi-scale deformable transformer encoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .config import LEVELS, Config
+from .layers import DeformableAttention, Shapes, sine_position
+
+GROUPS = 32  # of every GroupNorm
+
+
+@dataclass
+class Features:
+    """What the pixel decoder hands to the transformer decoder."""
+
+    tokens: Tensor  # [B, sum(H*W), D]: the strides 32, 16, 8, each row by row
+    shapes: Shapes  # height and width of those three
+    mask_features: Tensor  # [B, D, H/4, W/4]
+
+
+class EncoderAttention(DeformableAttention):
+    """Multi-scale deformable self-attention around the pixel centres (Zhu et al. 2021, arXiv:2010.04159)."""
+
+    def __init__(self, dim: int, heads: int, points: int) -> None:
+        super().__init__(dim, heads, LEVELS, points, offset_points=points)
+
+    def forward(self, query: Tensor, tokens: Tensor, shapes: Shapes) -> Tensor:
+        """query, tokens: [B, sum(H*W), D] -> [B, sum(H*W), D]."""
+        centres = torch.cat([pixel_centres(height, width, query) for height, width in shapes])
+        locations = centres[:, None, None, None] + self.offsets(query, shapes)
+        return self.attend(query, tokens, shapes, locations)
+
+
+class EncoderLayer(nn.Module):
+    """Deformable self-attention and FFN, each followed by a residual and LayerNorm."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        dim = config.hidden_dim
+        self.self_attn = EncoderAttention(dim, config.heads, config.encoder_points)
+        self.norm1 = nn.LayerNorm(dim)
+        self.linear1 = nn.Linear(dim, config.encoder_ffn)
+        self.linear2 = nn.Linear(config.encoder_ffn, dim)
+        self.norm2 = nn.LayerNorm(dim)
+
+    def forward(self, tokens: Tensor, position: Tensor, shapes: Shapes) -> Tensor:
+        """tokens: [B, sum(H*W), D]; position: [sum(H*W), D] -> as tokens."""
+        tokens = self.norm1(tokens + self.self_attn(tokens + position, tokens, shapes))
+        return self.norm2(tokens + self.linear2(F.relu(self.linear1(tokens))))
+
+
+class PixelDecoder(nn.Module):
+    """The backbone's maps at strides 4, 8, 16, 32 -> `Features`."""
+
+    def __init__(self, config: Config, channels: tuple[int, int, int, int]) -> None:
+        super().__init__()
+        dim = config.hidden_dim
+        self.input_proj = nn.ModuleList(  # strides 32, 16, 8
+            nn.Sequential(nn.Conv2d(inputs, dim, 1), nn.GroupNorm(GROUPS, dim)) for inputs in reversed(channels[1:])
+        )
+        self.level_embed = nn.Parameter(torch.empty(LEVELS, dim).normal_())
+        self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
+        self.lateral = nn.Sequential(nn.Conv2d(channels[0], dim, 1, bias=False), nn.GroupNorm(GROUPS, dim))
+        self.output = nn.Sequential(nn.Conv2d(dim, dim, 3, padding=1, bias=False), nn.GroupNorm(GROUPS, dim))
+        self.mask_features = nn.Conv2d(dim, dim, 1)
+
+    def forward(self, maps: list[Tensor]) -> Features:
+        """maps: [B, channels[i], H/s, W/s] for the strides s = 4, 8, 16, 32."""
+        levels = [proj(x) for proj, x in zip(self.input_proj, reversed(maps[1:]))]
+        shapes = [(x.shape[2], x.shape[3]) for x in levels]
+        tokens = torch.cat([x.flatten(2).transpose(1, 2) for x in levels], 1)
+        position = self.position(shapes, tokens)
+        for layer in self.layers:
+            tokens = layer(tokens, position, shapes)
+
+        height, width = shapes[-1]
+        stride8 = tokens[:, -height * width :].transpose(1, 2).unflatten(2, (height, width))
+        stride4 = self.lateral(maps[0])
+        # The size as whole numbers: an exported network has no use for a scale.
+        stride8 = F.interpolate(stride8, (2 * height, 2 * width), mode="bilinear", align_corners=False)
+        fine = F.relu(self.output(stride4 + stride8))
+        return Features(tokens, shapes, self.mask_features(fine))
+
+    def position(self, shapes: Shapes, like: Tensor) -> Tensor:
+        """2-D sine and level embedding of every token: [sum(H*W), D]."""
+        dim = self.level_embed.shape[1]
+        like = like.new_empty(0, dtype=self.level_embed.dtype)
+        return torch.cat(
+            [sine_position(*shape, dim, like) + embed for shape, embed in zip(shapes, self.level_embed.unbind())]
+        )
+
+
+def pixel_centres(height: int, width: int, like: Tensor) -> Tensor:
+    """Normalised centres (x, y) of a level's pixels, row by row: [height*width, 2]."""
+    dtype = like.dtype if like.dtype == torch.float64 else torch.float32
+    y = (torch.arange(height, device=like.device, dtype=dtype) + 0.5) / height
+    x = (torch.arange(width, device=like.device, dtype=dtype) + 0.5) / width
+    return torch.stack([x.expand(height, -1), y[:, None].expand(-1, width)], -1).flatten(0, 1)
