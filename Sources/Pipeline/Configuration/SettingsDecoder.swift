@@ -51,18 +51,18 @@ struct SettingsDecoder: Decoder {
             return names.compactMap { Key(stringValue: $0) }
         }
 
-        func contains(_ key: Key) -> Bool { look(key, in: written) != nil || look(key, in: defaults) != nil }
+        func contains(_ key: Key) -> Bool { written(key) != nil || inDefaults(key) != nil }
 
         func decodeNil(forKey key: Key) -> Bool {
-            guard let node = look(key, in: written) ?? look(key, in: defaults) else { return true }
+            guard let node = written(key) ?? inDefaults(key) else { return true }
             return node.null != nil
         }
 
         func decode<T: Decodable>(_ type: T.Type, forKey key: Key) throws -> T {
-            var node = look(key, in: written)
+            var node = written(key)
             if node?.null != nil { node = nil }
             return try decoder.reader.read(
-                type, node: node, fallback: look(key, in: defaults), path: codingPath + [key], near: decoder.near)
+                type, node: node, fallback: inDefaults(key), path: codingPath + [key], near: decoder.near)
         }
 
         func nestedContainer<Nested: CodingKey>(keyedBy type: Nested.Type, forKey key: Key) throws
@@ -78,16 +78,18 @@ struct SettingsDecoder: Decoder {
 
         private func nested(_ key: Key) -> SettingsDecoder {
             SettingsDecoder(
-                node: look(key, in: written), fallback: look(key, in: defaults), codingPath: codingPath + [key],
+                node: written(key), fallback: inDefaults(key), codingPath: codingPath + [key],
                 asked: SettingsReader.Asked(), reader: decoder.reader, near: decoder.near)
         }
 
-        private func look(_ key: Key, in mapping: Node.Mapping?) -> Node? {
-            // A dictionary's keys are the user's own words; a type's keys are spelled in snake case.
+        /// A dictionary's keys are the user's own words; a type's keys are spelled in snake case.
+        private func written(_ key: Key) -> Node? {
             let name = decoder.asked.takesAnyKey ? key.stringValue : snakeCase(key.stringValue)
             decoder.asked.keys.insert(name)
-            return mapping?[name] ?? mapping?[key.stringValue]
+            return written?[name]
         }
+
+        private func inDefaults(_ key: Key) -> Node? { defaults?[key.stringValue] }
     }
 
     private struct Unkeyed: UnkeyedDecodingContainer {

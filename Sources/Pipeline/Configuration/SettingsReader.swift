@@ -1,3 +1,4 @@
+internal import Foundation
 internal import Scene
 internal import Yams
 
@@ -28,6 +29,7 @@ final class SettingsReader {
     ///   - fallback: The default's tree; nil when there is no default, and then the key is required.
     func read<T: Decodable>(_ type: T.Type, node: Node?, fallback: Node?, path: [any CodingKey], near: Node?) throws -> T
     {
+        let fallback = try fallback ?? (type as? any DefaultSettings.Type).map { try Self.tree($0.init()) }
         if node == nil, fallback == nil, !isOptional(type) {
             note(path, near, found: "nothing", allowed: "this key is required: \(kindName(type))")
             throw Unreadable()
@@ -54,6 +56,14 @@ final class SettingsReader {
                 found: found, allowed: allowed, nearest: nearest))
     }
 
+    /// A value as the tree that reading it again would start from.
+    static func tree(_ value: some Encodable) throws -> Node {
+        // JSON is YAML; its encoder writes the shortest digits that give the same number back.
+        let json = try JSONEncoder().encode(value)
+        guard let node = try Yams.compose(yaml: String(decoding: json, as: UTF8.self)) else { throw Unreadable() }
+        return node
+    }
+
     static func dotted(_ path: [String]) -> String { path.map(snakeCase).joined(separator: ".") }
 
     private func noteUnknownKeys(of node: Node?, _ asked: Asked, _ path: [any CodingKey]) {
@@ -68,6 +78,11 @@ final class SettingsReader {
                     nearest: nearestName(to: name, among: asked.keys)))
         }
     }
+}
+
+/// Settings that stand in a list or under a name that the user chose, and may be given in part.
+protocol DefaultSettings: Encodable {
+    init()
 }
 
 /// What stands at a place, as a person would say it.

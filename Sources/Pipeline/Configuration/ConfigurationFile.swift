@@ -1,0 +1,71 @@
+internal import Foundation
+internal import Scene
+internal import Yams
+
+/// Reads settings of any type from YAML over their defaults.
+enum ConfigurationFile {
+    /// - Parameter file: The name that problems are told with.
+    /// - Throws: `ConfigurationError` with everything that is wrong: the YAML, unknown keys, types, and, for settings that
+    ///   check themselves, values.
+    static func read<T: Codable>(_ yaml: String, file: String, defaults: T) throws -> T {
+        let root: Node?
+        do {
+            root = try Yams.compose(yaml: yaml)
+        } catch {
+            throw ConfigurationError(problems: [problem(error, file: file)])
+        }
+        let reader = SettingsReader(file: file)
+        let node = root?.isNull == true ? nil : root
+        let fallback = try SettingsReader.tree(defaults)
+        let value = try? reader.read(T.self, node: node, fallback: fallback, path: [], near: root)
+        guard let value, reader.problems.isEmpty else {
+            throw ConfigurationError(problems: reader.problems.sorted { ($0.line ?? 0) < ($1.line ?? 0) })
+        }
+        if let checked = value as? any CheckedSettings {
+            let problems = checked.problems().map { located($0, in: node, file: file) }
+            if !problems.isEmpty {
+                throw ConfigurationError(problems: problems.sorted { ($0.line ?? 0) < ($1.line ?? 0) })
+            }
+        }
+        return value
+    }
+
+    /// The problem with the line of the deepest key of its path that the file has.
+    private static func located(_ problem: SettingProblem, in root: Node?, file: String) -> ConfigurationProblem {
+        var node = root
+        var line = root?.mark?.line
+        for key in problem.path {
+            let next: Node? =
+                switch node {
+                case .mapping(let mapping)?: mapping[key]
+                case .sequence(let list)?: Int(key).flatMap { list.indices.contains($0) ? list[$0] : nil }
+                default: nil
+                }
+            guard let next else { break }
+            node = next
+            line = next.mark?.line ?? line
+        }
+        return ConfigurationProblem(
+            file: file, line: line, path: problem.path.joined(separator: "."), found: problem.found,
+            allowed: problem.allowed)
+    }
+
+    private static func problem(_ error: any Error, file: String) -> ConfigurationProblem {
+        let (line, text): (Int?, String) =
+            switch error as? YamlError {
+            case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+                .composer(_, let problem, let mark, _):
+                (mark.line, problem)
+            case .duplicatedKeysInMapping(let duplicates, let context):
+                (context.mark.line, "the same key twice: \(duplicates.sorted().joined(separator: ", "))")
+            case .reader(let problem, _, _, _): (nil, problem)
+            default: (nil, "\(error)")
+            }
+        return ConfigurationProblem(
+            file: file, line: line, path: "", found: text, allowed: "YAML: `key: value` lines, indented by spaces")
+    }
+}
+
+extension Node {
+    fileprivate var isNull: Bool { scalar.map { $0.string.isEmpty || $0.string == "~" || $0.string == "null" } ?? false }
+}

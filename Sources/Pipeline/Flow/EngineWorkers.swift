@@ -1,0 +1,161 @@
+public import Dispatch
+public import Scene
+internal import Synchronization
+
+/// Finds the people in a frame. A worker owns its detector and calls it from one queue at a time.
+public typealias Detector = (Frame) -> [Person]
+
+/// The engine shared by all cameras: serial queues, each with its own workspace, that take turns at the cameras' mailboxes.
+///
+/// A camera with a waiting frame stands in line once and goes to the end of the line when it has been served, so that
+/// every camera gets an equal share, a camera that sends less than its share gets all it sends, and one that sends
+/// nothing costs nothing. Frames of one camera may be under way in several workers; their answers are delivered in order.
+public final class EngineWorkers: Sendable {
+    private struct State {
+        /// Seats with a waiting frame, each at most once, in order of service.
+        var line: [Seat] = []
+        var idle: [Int]
+    }
+
+    private let state: Mutex<State>
+    private let queues: [DispatchQueue]
+    private let detectors: [WorkerDetector]
+
+    /// - Parameters:
+    ///   - count: Number of workers, at least 1.
+    ///   - makeDetector: Called once per worker, here.
+    public init(count: Int, makeDetector: () -> Detector) {
+        precondition(count > 0)
+        queues = (0..<count).map { DispatchQueue(label: "hcqd.engine.\($0)", qos: .userInitiated) }
+        detectors = (0..<count).map { _ in WorkerDetector(call: makeDetector()) }
+        state = Mutex(State(idle: Array(0..<count)))
+    }
+
+    public var count: Int { queues.count }
+
+    /// A camera's place at the engine.
+    public final class Seat: Sendable {
+        public let mailbox: Mailbox
+        fileprivate let delivery: DispatchQueue
+        fileprivate let deliver: @Sendable (Answer) -> Void
+        fileprivate let order = Mutex(Order())
+
+        fileprivate struct Order {
+            var inLine = false
+            var tickets = 0
+            var next = 0
+            var done = 0
+            var early: [Int: Answer] = [:]
+        }
+
+        fileprivate init(
+            mailbox: Mailbox, delivery: DispatchQueue, deliver: @escaping @Sendable (Answer) -> Void
+        ) {
+            self.mailbox = mailbox
+            self.delivery = delivery
+            self.deliver = deliver
+        }
+    }
+
+    /// What the engine said of one frame.
+    public struct Answer: Sendable {
+        public let frame: Frame
+        public let people: [Person]
+        /// Time in the network, nanoseconds.
+        public let nanoseconds: UInt64
+    }
+
+    /// Gives a camera its place.
+    /// - Parameter deliver: Called on `queue`, a serial queue, once per frame, in the order of the frames.
+    public func seat(
+        _ mailbox: Mailbox, on queue: DispatchQueue, deliver: @escaping @Sendable (Answer) -> Void
+    ) -> Seat {
+        Seat(mailbox: mailbox, delivery: queue, deliver: deliver)
+    }
+
+    /// Leaves a frame in the seat's mailbox and wakes a worker.
+    /// - Returns: The frame that was dropped, if one was.
+    public func submit(_ frame: Frame, at seat: Seat) -> Frame? {
+        let dropped = seat.mailbox.put(frame)
+        wake(for: seat)
+        return dropped
+    }
+
+    /// Waits until no worker is in a frame that was taken before.
+    public func drain() {
+        for queue in queues { queue.sync {} }
+    }
+
+    private func wake(for seat: Seat) {
+        let worker: Int? = state.withLock { state in
+            enqueue(seat, in: &state) ? state.idle.popLast() : nil
+        }
+        if let worker { queues[worker].async { self.work(worker) } }
+    }
+
+    /// Adds the seat to the line unless it stands there already, has nothing to do, or has not taken its last answers yet:
+    /// a camera whose log is stuck must not pile up answers.
+    private func enqueue(_ seat: Seat, in state: inout State) -> Bool {
+        let joins = seat.order.withLock { order in
+            guard !order.inLine, !seat.mailbox.isEmpty, order.tickets - order.done < 2 * count + 2 else { return false }
+            order.inLine = true
+            return true
+        }
+        if joins { state.line.append(seat) }
+        return joins
+    }
+
+    private func work(_ worker: Int) {
+        while let (seat, frame, ticket) = next(worker) {
+            let start = DispatchTime.now().uptimeNanoseconds
+            let people = detectors[worker].call(frame)
+            let answer = Answer(
+                frame: frame, people: people, nanoseconds: DispatchTime.now().uptimeNanoseconds - start)
+            hand(answer, ticket, to: seat)
+        }
+    }
+
+    /// The next frame in line; nil, with the worker noted as idle, when there is none.
+    private func next(_ worker: Int) -> (Seat, Frame, Int)? {
+        let (found, helper): ((Seat, Frame, Int)?, Int?) = state.withLock { state in
+            while !state.line.isEmpty {
+                let seat = state.line.removeFirst()
+                let taken: (Frame, Int)? = seat.order.withLock { order in
+                    order.inLine = false
+                    guard let frame = seat.mailbox.take() else { return nil }
+                    order.tickets += 1
+                    return (frame, order.tickets - 1)
+                }
+                guard let (frame, ticket) = taken else { continue }
+                let more = enqueue(seat, in: &state)
+                return ((seat, frame, ticket), more ? state.idle.popLast() : nil)
+            }
+            state.idle.append(worker)
+            return (nil, nil)
+        }
+        if let helper { queues[helper].async { self.work(helper) } }
+        return found
+    }
+
+    /// Delivers the answer and every later one that waited for it.
+    private func hand(_ answer: Answer, _ ticket: Int, to seat: Seat) {
+        seat.order.withLock { order in
+            order.early[ticket] = answer
+            while let ready = order.early.removeValue(forKey: order.next) {
+                order.next += 1
+                // Inside the lock, so that two workers cannot swap their answers on the way to the queue.
+                seat.delivery.async {
+                    seat.deliver(ready)
+                    seat.order.withLock { $0.done += 1 }
+                    seat.mailbox.finished()
+                    self.wake(for: seat)
+                }
+            }
+        }
+    }
+}
+
+/// A detector goes with its worker's serial queue and is called nowhere else.
+private struct WorkerDetector: @unchecked Sendable {
+    let call: Detector
+}
