@@ -80,31 +80,37 @@ def at_random(net: nn.Module, seed: int) -> None:
     Meant for comparing implementations. The numbers follow from the seed and the order of the tensors alone.
     """
     generator = torch.Generator().manual_seed(seed)
-
-    def normal(tensor: Tensor, std: float, mean: float = 0.0) -> None:
-        tensor.copy_(torch.randn(tensor.shape, generator=generator) * std + mean)
-
-    def uniform(tensor: Tensor, low: float, high: float) -> None:
-        tensor.copy_(torch.rand(tensor.shape, generator=generator) * (high - low) + low)
-
-    for name, module in net.named_modules():
-        if isinstance(module, nn.BatchNorm2d):
-            uniform(module.running_var, 0.5, 1.5)
-            normal(module.running_mean, 0.3)
-        if isinstance(module, nn.BatchNorm2d | nn.LayerNorm | nn.GroupNorm):
-            uniform(module.weight, 0.5, 1.2)
-            normal(module.bias, 0.3)
-        if isinstance(module, nn.Linear | nn.Conv2d):
-            normal(module.weight, _gain(name) / math.sqrt(module.weight[0].numel()))
-            if module.bias is not None:
-                # Points lie some pixels from the centre, in all directions.
-                normal(module.bias, 2.5 if name.endswith("sampling_offsets") else 0.3)
-        if hasattr(module, "relative_position_bias_table"):
-            normal(module.relative_position_bias_table, 0.5)
-    normal(net.pixel_decoder.level_embed, 0.5)
-    normal(net.decoder.query_feat, 1.0)
-    normal(net.decoder.query_key, 0.7)
+    fill_at_random(net, generator)
+    _normal(net.pixel_decoder.level_embed, 0.5, generator)
+    _normal(net.decoder.query_feat, 1.0, generator)
+    _normal(net.decoder.query_key, 0.7, generator)
     net.decoder.query_key[:, :4] += inverse_sigmoid(starting_keys(net.config)[:, :4])
+
+
+@torch.no_grad()
+def fill_at_random(block: nn.Module, generator: torch.Generator) -> None:
+    """Fills the layers of a part of the network."""
+    for name, module in block.named_modules():
+        if isinstance(module, nn.BatchNorm2d):
+            _uniform(module.running_var, 0.5, 1.5, generator)
+            _normal(module.running_mean, 0.3, generator)
+        if isinstance(module, nn.BatchNorm2d | nn.LayerNorm | nn.GroupNorm):
+            _uniform(module.weight, 0.5, 1.2, generator)
+            _normal(module.bias, 0.3, generator)
+        if isinstance(module, nn.Linear | nn.Conv2d):
+            _normal(module.weight, _gain(name) / math.sqrt(module.weight[0].numel()), generator)
+            if module.bias is not None:
+                _normal(module.bias, _bias(name), generator)
+        if hasattr(module, "relative_position_bias_table"):
+            _normal(module.relative_position_bias_table, 0.5, generator)
+
+
+def _normal(tensor: Tensor, std: float, generator: torch.Generator) -> None:
+    tensor.copy_(torch.randn(tensor.shape, generator=generator) * std)
+
+
+def _uniform(tensor: Tensor, low: float, high: float, generator: torch.Generator) -> None:
+    tensor.copy_(torch.rand(tensor.shape, generator=generator) * (high - low) + low)
 
 
 def _gain(name: str) -> float:
@@ -112,7 +118,16 @@ def _gain(name: str) -> float:
     if name.startswith("backbone.") and (name.endswith(("conv3", "downsample.0")) or ".mlp.3" in name):
         return 0.7  # a residual branch: tens of them must not explode
     if name.endswith(("box.layers.2", "pose.layers.2")):
-        return 0.6
+        return 0.25  # nine refinements must not end at the picture's border
+    if name.startswith("decoder.") and name.endswith(("self_attn.q", "self_attn.k", "cross_attn.output_proj")):
+        return 2.0  # attention sharp enough, and the image strong enough, to keep queries apart
     if name.startswith("backbone.") or name.endswith(("layers.0", "layers.1", "linear1")):
         return 1.4  # before ReLU
     return 1.0
+
+
+def _bias(name: str) -> float:
+    """How large a layer's biases are."""
+    if name.endswith("sampling_offsets"):
+        return 2.5  # pixels, in all directions
+    return 0.1 if name.startswith(("decoder.", "heads.")) else 0.3

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from .config import Config, ConfigError
 from .hcqnet import HCQNet
@@ -26,8 +26,9 @@ def save(net: HCQNet, path: str | Path, dtype: torch.dtype = torch.float32) -> N
     """Writes the network's tensors, as float32, float16 or bfloat16, and its configuration."""
     if dtype not in DTYPES:
         raise WeightsError(f"{path}: dtype {dtype}, expected one of {', '.join(map(str, DTYPES))}")
-    tensors = {name: value.detach().to("cpu", dtype).contiguous() for name, value in _tensors(net).items()}
+    tensors = {name: value.detach().to("cpu", dtype).contiguous() for name, value in tensors_of(net).items()}
     save_file(tensors, path, {"format": FORMAT, "version": VERSION, "config": net.config.to_json()})
+    Path(path).chmod(0o644)  # safetensors leaves it to its owner alone; a daemon has another user
 
 
 def load(path: str | Path, dtype: torch.dtype = torch.float32) -> HCQNet:
@@ -38,11 +39,11 @@ def load(path: str | Path, dtype: torch.dtype = torch.float32) -> HCQNet:
     config, tensors = read(path)
     net = HCQNet(config)
     _drop_absent_sigma(net, tensors)
-    expected = _tensors(net)
+    expected = tensors_of(net)
     _refuse_mismatch(path, tensors, expected)
     net.to(dtype)
     with torch.no_grad():
-        for name, value in _tensors(net).items():
+        for name, value in tensors_of(net).items():
             value.copy_(tensors[name].to(dtype))
     return net.eval()
 
@@ -69,7 +70,8 @@ def _config(path: str | Path, metadata: dict[str, str]) -> Config:
         raise WeightsError(f"{path}: {error}") from error
 
 
-def _tensors(net: HCQNet) -> dict[str, Tensor]:
+def tensors_of(net: nn.Module) -> dict[str, Tensor]:
+    """The tensors that a file holds, by name; they share memory with the network."""
     return {name: value for name, value in net.state_dict().items() if not name.endswith(_LEFT_OUT)}
 
 
