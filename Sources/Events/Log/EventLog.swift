@@ -1,0 +1,192 @@
+internal import Dispatch
+internal import Glibc
+public import Scene
+
+/// Why a log cannot be opened.
+public enum EventLogError: Error, Equatable, CustomStringConvertible {
+    /// Another process writes this log.
+    case locked(path: String)
+    case system(SystemFailure)
+
+    public var description: String {
+        switch self {
+        case .locked(let path):
+            "event log \(path): another process writes it; stop that one, or choose another output directory"
+        case .system(let failure): "event log: \(failure)"
+        }
+    }
+}
+
+/// How a log is doing.
+public struct LogStatus: Sendable {
+    /// Lines in memory that are not on disk yet.
+    public var waitingLines: Int
+    /// Lines lost since the log said so last, by type.
+    public var lost: [String: Int]
+    /// nil while the disk works.
+    public var failure: SystemFailure?
+    /// The number of the next line.
+    public var nextSequence: UInt64
+}
+
+/// The one writer of a camera's log; safe to use from any thread.
+///
+/// A daemon's log is written on a queue of its own: `append` never waits for the disk. A replay's log is written by the
+/// caller, so that nothing can be dropped.
+public final class EventLog: @unchecked Sendable {
+    private let queue: DispatchQueue
+    private let ring: LineRing
+    private let files: any FileSystem
+    private let isLive: Bool
+    private let lock: Int32?
+    // On `queue` only.
+    private var writer: LogWriter
+    private var timer: (any DispatchSourceTimer)?
+    private var isClosed = false
+
+    /// The first ordinal that the camera's tracker may give.
+    public let firstOrdinal: UInt64
+    /// What the last session had left open, as it was told by this one: already in the log.
+    public let recovered: [Event]
+    /// Bytes of a torn last line that were cut when the log was opened.
+    public let cutBytes: Int
+
+    /// Opens a daemon's log: cuts a torn line, ends what a crash left open, and goes on numbering.
+    /// - Throws: when another process has it, or it cannot be read. A full disk is no reason: lines wait in memory.
+    public convenience init(
+        camera: CameraID, paths: LogPaths, settings: LogSettings = LogSettings()
+    ) throws(EventLogError) {
+        try self.init(
+            camera: camera, paths: paths, clock: .wall, settings: settings, isLive: true, files: RealFileSystem())
+    }
+
+    /// Begins a replay's log at `path`; what was there is replaced.
+    public convenience init(replay path: String, camera: CameraID, clock: ClockSource) throws(EventLogError) {
+        try self.init(
+            camera: camera, paths: LogPaths(replay: path), clock: clock, settings: LogSettings(), isLive: false,
+            files: RealFileSystem())
+    }
+
+    init(
+        camera: CameraID, paths: LogPaths, clock: ClockSource, settings: LogSettings, isLive: Bool,
+        files: any FileSystem
+    ) throws(EventLogError) {
+        self.files = files
+        self.isLive = isLive
+        queue = DispatchQueue(label: "hcqd.log.\(camera.name)")
+        do {
+            let opening = try Opening(camera: camera, paths: paths, isLive: isLive, files: files)
+            lock = opening.lock
+            firstOrdinal = opening.state.nextOrdinal
+            recovered = opening.missing
+            cutBytes = opening.cutBytes
+            ring = LineRing(
+                camera: camera, clock: clock, nextSequence: opening.nextSequence, byteLimit: settings.memoryBytes)
+            var state = opening.state
+            state.nextOrdinal += LogWriter.ordinalBlock
+            writer = LogWriter(ring: ring, paths: paths, settings: settings, state: state, files: files)
+        } catch let error as EventLogError {
+            throw error
+        } catch {
+            throw .system(error as? SystemFailure ?? SystemFailure(call: "open", path: paths.active, code: EIO))
+        }
+        writer.begin(with: recovered, now: Self.now())
+        if isLive { startTimer() }
+    }
+
+    /// Writes events in order.
+    /// - Returns: their lines, newline at the end, for those who pass them on.
+    @discardableResult
+    public func append(_ events: [Event]) -> [[UInt8]] {
+        let lines = ring.append(events)
+        if isLive { queue.async { self.work() } } else { queue.sync { work() } }
+        return lines.map(\.bytes)
+    }
+
+    /// Waits until everything is written and synchronised, or cannot be.
+    public func flush() { queue.sync { writer.work(now: Self.now(), isLast: true) } }
+
+    /// Goes on in a new file at the same path, after someone renamed the old one (SIGUSR1).
+    public func reopen() { queue.async { self.writer.reopen(now: Self.now()) } }
+
+    public var status: LogStatus {
+        let load = ring.load
+        let failure = queue.sync { writer.failure?.cause }
+        return LogStatus(
+            waitingLines: load.lines, lost: load.lost, failure: failure, nextSequence: ring.nextSequence)
+    }
+
+    /// Writes what waits, synchronises and gives the log free. Later events are not written.
+    /// - Parameter nextOrdinal: the tracker's, so that a restart goes on without a gap.
+    /// - Throws: when lines could not be written.
+    public func close(nextOrdinal: UInt64) throws(EventLogError) {
+        let failure = queue.sync { () -> SystemFailure? in
+            guard !isClosed else { return nil }
+            isClosed = true
+            timer?.cancel()
+            timer = nil
+            writer.close(nextOrdinal: nextOrdinal, now: Self.now())
+            if let lock { files.close(lock) }
+            return writer.failure?.cause
+        }
+        if let failure { throw .system(failure) }
+    }
+
+    deinit {
+        timer?.cancel()
+        if !isClosed, let lock { files.close(lock) }
+    }
+
+    private func work() {
+        if !isClosed { writer.work(now: Self.now()) }
+    }
+
+    private func startTimer() {
+        let timer = DispatchSource.makeTimerSource(queue: queue)
+        timer.schedule(deadline: .now() + 0.5, repeating: 0.5)
+        timer.setEventHandler { [weak self] in self?.work() }
+        timer.activate()
+        self.timer = timer
+    }
+
+    /// Microseconds of the monotonic clock.
+    private static func now() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
+    }
+}
+
+/// The steps from a directory to a log that can be written.
+private struct Opening {
+    let lock: Int32
+    var state: LogState
+    let nextSequence: UInt64
+    let missing: [Event]
+    let cutBytes: Int
+
+    init(camera: CameraID, paths: LogPaths, isLive: Bool, files: any FileSystem) throws {
+        try files.makeDirectory(paths.directory)
+        lock = try files.open(paths.lock, flags: O_RDWR | O_CREAT)
+        do {
+            guard try files.lock(lock, path: paths.lock) else { throw EventLogError.locked(path: paths.active) }
+            guard isLive, let statePath = paths.state else {
+                let descriptor = try files.open(paths.active, flags: O_WRONLY | O_CREAT | O_TRUNC)
+                files.close(descriptor)
+                try files.synchronizeDirectory(paths.directory)
+                (state, nextSequence, missing, cutBytes) = (LogState(), 1, [], 0)
+                return
+            }
+            try files.makeDirectory(LogPaths.split(statePath).directory)
+            let old = try LogState.read(statePath, files)
+            let recovery = try LogRecovery(paths, camera: camera, state: old, files: files)
+            state = old ?? LogState()
+            state.nextOrdinal = max(state.nextOrdinal, recovery.nextOrdinal)
+            (nextSequence, missing, cutBytes) = (recovery.nextSequence, recovery.missing, recovery.cutBytes)
+            state.sessionSequence = max(state.sessionSequence, recovery.nextSequence + UInt64(recovery.missing.count))
+        } catch {
+            files.close(lock)
+            throw error
+        }
+    }
+}

@@ -1,0 +1,168 @@
+internal import Glibc
+internal import Scene
+
+/// What the last session left: where its log stops, and whose story it did not finish.
+struct LogRecovery {
+    /// The number of the next line.
+    private(set) var nextSequence: UInt64 = 1
+    /// What is still to be said of the last session, in order.
+    private(set) var missing: [Event] = []
+    /// One more than the highest track ordinal in the logs that were read.
+    private(set) var nextOrdinal: UInt64 = 1
+    /// Bytes of a torn line that were cut off.
+    private(set) var cutBytes = 0
+
+    private let files: any FileSystem
+    private let camera: CameraID
+
+    /// Cuts a torn last line of `paths.active` and reads the logs back to where the last session began.
+    /// - Throws: when a log cannot be read or cut.
+    init(_ paths: LogPaths, camera: CameraID, state: LogState?, files: any FileSystem) throws(SystemFailure) {
+        self.files = files
+        self.camera = camera
+        var logs = try LogPaths.rotated(paths, files)
+        if try files.facts(paths.active) != nil {
+            try cutTornLine(paths)
+            logs.append(paths.active)
+        }
+        let session = state?.sessionSequence ?? 1
+        var lines: [LogLine] = []
+        for log in logs.reversed() {
+            let found = try read(log)
+            lines.insert(contentsOf: found, at: 0)
+            if let first = found.first, first.seq <= session { break }
+        }
+        lines.sort { $0.seq < $1.seq }
+        if let last = lines.last {
+            nextSequence = last.seq + 1
+        } else if let state {
+            nextSequence = state.nextSequence
+        }
+        nextOrdinal = (lines.compactMap { $0.trackID?.ordinal }.max() ?? 0) + 1
+        finishStories(lines.filter { $0.seq >= session })
+    }
+
+    /// A line counts when it ends in a newline and can be read; what follows the last such line is cut.
+    private mutating func cutTornLine(_ paths: LogPaths) throws(SystemFailure) {
+        let descriptor = try files.open(paths.active, flags: O_RDWR)
+        defer { files.close(descriptor) }
+        let size = try files.facts(descriptor, path: paths.active).size
+        var end = size
+        while end > 0 {
+            let start = max(0, end - Int64(2 * EventRecord.maximumBytes))
+            let bytes = try files.read(descriptor, at: start, count: Int(end - start), path: paths.active)
+            let (wholeEnd, isDone) = Self.wholePrefix(bytes, isStartOfFile: start == 0)
+            end = start + Int64(wholeEnd)
+            if isDone { break }
+        }
+        cutBytes = Int(size - end)
+        if cutBytes > 0 {
+            try files.truncate(descriptor, to: end, path: paths.active)
+            try files.synchronize(descriptor, path: paths.active)
+        }
+    }
+
+    /// How many of `bytes` to keep, and whether the last line that is kept is known to be whole.
+    static func wholePrefix(_ bytes: [UInt8], isStartOfFile: Bool) -> (count: Int, isDone: Bool) {
+        guard var newline = bytes.lastIndex(of: 0x0a) else { return (0, isStartOfFile) }
+        while true {
+            let previous = bytes[..<newline].lastIndex(of: 0x0a)
+            guard let start = previous.map({ $0 + 1 }) ?? (isStartOfFile ? 0 : nil) else { return (newline + 1, false) }
+            if LogLine(bytes[start..<newline]) != nil { return (newline + 1, true) }
+            guard let previous else { return (0, true) }
+            newline = previous
+        }
+    }
+
+    /// A log's lines, those that can be read.
+    private func read(_ path: String) throws(SystemFailure) -> [LogLine] {
+        let descriptor = try files.open(path, flags: O_RDONLY)
+        defer { files.close(descriptor) }
+        var (lines, rest): ([LogLine], [UInt8]) = ([], [])
+        var offset: Int64 = 0
+        while true {
+            let bytes = try files.read(descriptor, at: offset, count: 1 << 20, path: path)
+            if bytes.isEmpty { break }
+            offset += Int64(bytes.count)
+            rest += bytes
+            let parts = rest.split(separator: 0x0a, omittingEmptySubsequences: false)
+            for part in parts.dropLast() {
+                if let line = LogLine(part) { lines.append(line) }
+            }
+            rest = Array(parts.last ?? [])
+        }
+        return lines
+    }
+
+    /// Every `start` without `end` gets one, after its open stays; then zones that counted people count none.
+    private mutating func finishStories(_ lines: [LogLine]) {
+        var open: [String: Story] = [:]
+        var occupancy: [String: Int] = [:]
+        for line in lines {
+            if line.type == "occupancy", let zone = line.zone { occupancy[zone] = line.count ?? 0 }
+            guard let id = line.id else { continue }
+            if line.type == "end" {
+                open[id] = nil
+            } else if line.type == "start" {
+                open[id] = Story(line)
+            } else {
+                open[id]?.take(line)
+            }
+        }
+        for story in open.values.sorted(by: { $0.id.ordinal < $1.id.ordinal }) { missing += story.ending() }
+        guard let time = lines.last?.time else { return }
+        for (zone, count) in occupancy.sorted(by: { $0.key < $1.key }) where count != 0 {
+            missing.append(Event(camera: camera, time: time, kind: .occupancy(zone: zone, count: 0)))
+        }
+    }
+}
+
+/// What a log tells of one track until it breaks off.
+private struct Story {
+    let id: TrackID
+    private var report: TrackReport
+    private var lastSeen: StreamTime
+    private var stays: [(zone: String, since: StreamTime)] = []
+
+    init?(_ line: LogLine) {
+        guard let report = line.report() else { return nil }
+        self.id = report.track.id
+        self.report = report
+        self.lastSeen = report.track.lastSeen
+    }
+
+    mutating func take(_ line: LogLine) {
+        guard let time = line.time else { return }
+        lastSeen = time
+        if let report = line.report() { self.report = report }
+        guard let zone = line.zone else { return }
+        if line.type == "zone_entered" { stays.append((zone, time)) }
+        if line.type == "zone_left" { stays.removeAll { $0.zone == zone } }
+    }
+
+    func ending() -> [Event] {
+        var report = report
+        report.track.lastSeen = lastSeen
+        report.zones = []
+        report.cause = nil
+        let left = stays.map {
+            Event.Kind.zoneLeft(id, zone: $0.zone, dwell: max(0, lastSeen.seconds(since: $0.since)))
+        }
+        return (left + [.end(report, reason: .restart)]).map { Event(camera: id.camera, time: lastSeen, kind: $0) }
+    }
+}
+
+extension LogPaths {
+    /// The logs that were put aside, oldest first.
+    static func rotated(_ paths: LogPaths, _ files: any FileSystem) throws(SystemFailure) -> [String] {
+        let prefix = paths.name + "."
+        let names = try files.list(paths.directory).filter {
+            $0.hasPrefix(prefix) && !$0.dropFirst(prefix.count).isEmpty
+                && $0.dropFirst(prefix.count).allSatisfy(\.isNumber)
+        }
+        // logrotate numbers backwards: .2 is older than .1; our own numbers have 12 digits and rise.
+        let (own, foreign) = (names.filter { $0.count >= prefix.count + 12 }, names.filter { $0.count < prefix.count + 12 })
+        let oldFirst = foreign.sorted { Int($0.dropFirst(prefix.count)) ?? 0 > Int($1.dropFirst(prefix.count)) ?? 0 }
+        return (own + oldFirst).map { paths.directory + "/" + $0 }
+    }
+}
