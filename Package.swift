@@ -22,7 +22,7 @@ let package = Package(
         .executableTarget(
             name: "hcqd",
             dependencies: [
-                "Pipeline", "Engine", "Evaluation", "Rendering", "Scene",
+                "Pipeline", "Engine", "Events", "Evaluation", "Rendering", "Scene",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: room),
