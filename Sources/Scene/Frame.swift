@@ -23,13 +23,15 @@ public final class DecodedPicture: @unchecked Sendable {
     /// BT.709; limited range).
     public let colorSpace: Int32
     public let colorRange: Int32
-    /// Clockwise quarter turns, 0...3, that bring the stored picture upright.
+    /// Clockwise quarter turns, 0...3, that bring the stored picture upright, after mirroring.
     public let quarterTurns: Int
+    /// Whether the stored picture is mirrored left to right, which is undone before turning.
+    public let isMirrored: Bool
     private let release: @Sendable () -> Void
 
     public init(
         planes: [Plane], storedSize: PixelSize, format: Int32, colorSpace: Int32, colorRange: Int32, quarterTurns: Int,
-        release: @escaping @Sendable () -> Void
+        isMirrored: Bool = false, release: @escaping @Sendable () -> Void
     ) {
         self.planes = planes
         self.storedSize = storedSize
@@ -37,6 +39,7 @@ public final class DecodedPicture: @unchecked Sendable {
         self.colorSpace = colorSpace
         self.colorRange = colorRange
         self.quarterTurns = quarterTurns
+        self.isMirrored = isMirrored
         self.release = release
     }
 

@@ -1,0 +1,157 @@
+internal import CFFmpeg
+internal import Glibc
+internal import Scene
+
+/// A decoded picture's own time, in microseconds.
+struct PictureStamp {
+    /// nil when the stream does not say.
+    var presentation: Int64?
+    /// How long it is shown, guessed from the frame rate when the stream does not say.
+    var duration: Int64
+}
+
+/// A container and its decoder: pictures in presentation order. Each picture of a file comes out once.
+final class StreamReader {
+    let demuxer: Demuxer
+    private(set) var decoder: PictureDecoder
+    /// Facts met since they were last taken.
+    private(set) var findings: [IngestWarning] = []
+    private let settings: SourceSettings
+    private var packet: UnsafeMutablePointer<AVPacket>?
+    /// The packet that waits for the decoder of a changed stream.
+    private var heldPacket: UnsafeMutablePointer<AVPacket>?
+    private var isDraining = false
+    private var timeBase: AVRational
+    private var errorsOfFormerDecoders = 0
+    private(set) var lastPacketIsPartial = false
+    /// Why reading ended, when it was not at the end.
+    private(set) var readFailure: FFmpegFailure?
+    private(set) var hasSought = false
+
+    init(_ location: Location, settings: SourceSettings, interruption: Interruption) throws(IngestError) {
+        demuxer = try Demuxer(location, connection: settings.connection, interruption: interruption)
+        self.settings = settings
+        timeBase = demuxer.stream.pointee.time_base
+        decoder = try PictureDecoder(
+            demuxer.stream, threads: Self.threads(settings, isLive: demuxer.isLive),
+            hardware: settings.connection.hardware, location: location)
+        packet = av_packet_alloc()
+        if let reason = decoder.hardwareRefusal { findings.append(.hardwareUnavailable(reason: reason)) }
+    }
+
+    deinit {
+        av_packet_free(&packet)
+        av_packet_free(&heldPacket)
+    }
+
+    private static func threads(_ settings: SourceSettings, isLive: Bool) -> Int {
+        if isLive { return 1 }
+        return min(16, settings.threads > 0 ? settings.threads : max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))))
+    }
+
+    /// Packets that could not be decoded so far.
+    var decodeErrors: Int { errorsOfFormerDecoders + decoder.errorCount }
+
+    func takeFindings() -> [IngestWarning] {
+        defer { findings.removeAll() }
+        return findings
+    }
+
+    /// Decodes the next picture into `frame`; nil at the end of the stream.
+    func next(into frame: UnsafeMutablePointer<AVFrame>) throws(IngestError) -> PictureStamp? {
+        while true {
+            switch decoder.receive(into: frame) {
+            case .picture: return stamp(of: frame)
+            case .needsPacket: try feed()
+            case .end:
+                guard let held = heldPacket else { return nil }
+                try reopenDecoder()
+                decoder.send(held)
+                av_packet_free(&heldPacket)
+            }
+        }
+    }
+
+    private func feed() throws(IngestError) {
+        guard let packet else { return }
+        let reading = try demuxer.read(into: packet)
+        defer { av_packet_unref(packet) }
+        switch reading {
+        case .end: drain()
+        case .broken(let failure):
+            readFailure = failure
+            drain()
+        case .packet, .packetOfNewStream:
+            lastPacketIsPartial = packet.pointee.flags & AV_PKT_FLAG_CORRUPT != 0
+            if demuxer.stream.pointee.codecpar.pointee.codec_id == decoder.codecID, case .packet = reading {
+                decoder.send(packet)
+            } else {
+                heldPacket = av_packet_clone(packet)
+                drain()
+            }
+        }
+    }
+
+    private func drain() {
+        isDraining = true
+        decoder.send(nil)
+    }
+
+    private func reopenDecoder() throws(IngestError) {
+        let former = decoder.title
+        errorsOfFormerDecoders += decoder.errorCount
+        decoder = try PictureDecoder(
+            demuxer.stream, threads: decoder.threads, hardware: settings.connection.hardware,
+            location: demuxer.location)
+        timeBase = demuxer.stream.pointee.time_base
+        isDraining = false
+        findings.append(.codecChanged(from: former, to: decoder.title))
+    }
+
+    /// Goes to the key frame at or before a time; false leaves the position as it was.
+    func seek(toMicroseconds time: Int64) -> Bool {
+        guard demuxer.seeksExactly, !isDraining else { return false }
+        guard demuxer.seek(to: av_rescale_q(time, hcq_time_base_q(), timeBase)) else { return false }
+        decoder.flush()
+        hasSought = true
+        return true
+    }
+
+    private func stamp(of frame: UnsafeMutablePointer<AVFrame>) -> PictureStamp {
+        let best = frame.pointee.best_effort_timestamp
+        let microseconds = hcq_time_base_q()
+        var duration = frame.pointee.pkt_duration > 0 ? av_rescale_q(frame.pointee.pkt_duration, timeBase, microseconds) : 0
+        if duration <= 0 { duration = Int64(1_000_000 / (framesPerSecond ?? 25)) }
+        return PictureStamp(
+            presentation: best == hcq_nopts_value() ? nil : av_rescale_q(best, timeBase, microseconds),
+            duration: duration)
+    }
+
+    /// The declared or estimated average frame rate.
+    var framesPerSecond: Double? {
+        let stream = demuxer.stream.pointee
+        for rate in [stream.avg_frame_rate, stream.r_frame_rate] where rate.num > 0 && rate.den > 0 {
+            let value = av_q2d(rate)
+            if (0.001...1000).contains(value) { return value }
+        }
+        return nil
+    }
+
+    /// Seconds of video that the container declares; nil when it does not, or only for all streams together.
+    var declaredDuration: Double? {
+        let stream = demuxer.stream.pointee
+        // libavformat shortens an AVI's duration to what is there; its header still counts all frames.
+        if name(demuxer.context.pointee.iformat.pointee.name) == "avi", stream.nb_frames > 0, let fps = framesPerSecond {
+            return Double(stream.nb_frames) / fps
+        }
+        if stream.duration != hcq_nopts_value() && stream.duration > 0 {
+            return Double(stream.duration) * av_q2d(stream.time_base)
+        }
+        let context = demuxer.context.pointee
+        // The reader of MPEG streams estimates; only a header declares.
+        guard context.duration != hcq_nopts_value(), context.duration > 0,
+            context.duration_estimation_method == AVFMT_DURATION_FROM_STREAM || context.nb_streams == 1
+        else { return nil }
+        return Double(context.duration) / 1_000_000
+    }
+}

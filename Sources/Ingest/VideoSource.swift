@@ -1,0 +1,278 @@
+internal import CFFmpeg
+public import Scene
+
+/// A file, folder of pictures, camera or stream as a sequence of frames.
+///
+/// Used from one thread, which it blocks; only `interrupt()` may be called from others. It never retries: who wants the
+/// camera back makes a new source. The same file gives the same frames, for any number of threads.
+public final class VideoSource: @unchecked Sendable {
+    private enum Input {
+        case stream(StreamReader)
+        case pictures(PictureReader)
+    }
+
+    public let info: StreamInfo
+    /// Facts met on the way, each once, in the order of their first appearance, with the newest counts.
+    public private(set) var warnings: [IngestWarning] = []
+    private var news: [IngestWarning] = []
+
+    private let camera: CameraID
+    private let settings: SourceSettings
+    private let location: Location
+    private let interruption: Interruption
+    private let input: Input
+    private let scaler: PictureScaler
+    private let streamOrientation: Orientation
+    private let frame: UnsafeMutablePointer<AVFrame>
+    /// The first picture of a folder, decoded to know what the folder holds.
+    private var waiting: PictureStamp?
+
+    private var timeline: Timeline
+    private var sampler: FrameSampler
+    private var arrival = ArrivalClock()
+    private var lastArrival: Int64?
+    private var lastDuration: Int64 = 40_000
+    private var lastTime: StreamTime?
+    private var lastDisplaySize: PixelSize?
+    private var anchor: Int64?
+    private var decodedCount = 0
+    private var deliveredCount = 0
+    private var repairedCount = 0
+    private var damagedCount = 0
+    private var droppedCount = 0
+    private var droppedInARow = 0
+    private var waitsForKeyFrame = false
+    private var decodeErrorsSeen = 0
+    private var isFinished = false
+
+    /// Opens and probes a source; blocks until it is known what it holds.
+    ///
+    /// - Parameters:
+    ///   - location: a path, a folder, a shell pattern, a device or a URL.
+    ///   - interruption: stops a connection attempt from another thread.
+    /// - Throws: `IngestError`, whose text names the location without credentials.
+    public init(
+        _ location: String, camera: CameraID, settings: SourceSettings, interruption: Interruption = Interruption()
+    ) throws(IngestError) {
+        precondition(settings.picturesFPS > 0, "a frame rate is positive")
+        self.camera = camera
+        self.settings = settings
+        self.interruption = interruption
+        let place = try Location(location)
+        self.location = place
+        scaler = PictureScaler(inputSize: settings.inputSize)
+        sampler = FrameSampler(fps: settings.sampleFPS)
+        guard let frame = av_frame_alloc() else {
+            throw .failed(location: place.shown, call: "av_frame_alloc", reason: "out of memory")
+        }
+        self.frame = frame
+        do throws(IngestError) {
+            if case .pictures(let paths) = place.kind {
+                let reader = PictureReader(paths, fps: settings.picturesFPS, interruption: interruption)
+                input = .pictures(reader)
+                waiting = try reader.next(into: frame)
+                if waiting == nil { throw IngestError.nothingDecoded(location: place.shown, errors: paths.count) }
+                streamOrientation = .upright
+                timeline = Timeline(mayJump: false)
+                info = StreamInfo(reader, frame, place, settings)
+            } else {
+                let reader = try StreamReader(place, settings: settings, interruption: interruption)
+                input = .stream(reader)
+                streamOrientation = Orientation(of: reader.demuxer.stream)
+                timeline = Timeline(mayJump: reader.demuxer.mayJump)
+                info = StreamInfo(reader, place, settings, streamOrientation)
+            }
+        } catch {
+            var frame: UnsafeMutablePointer<AVFrame>? = frame
+            av_frame_free(&frame)
+            throw error
+        }
+    }
+
+    deinit {
+        var frame: UnsafeMutablePointer<AVFrame>? = frame
+        av_frame_free(&frame)
+    }
+
+    /// Makes a blocked call, and every later one, end with `IngestError.interrupted`. From any thread.
+    public func interrupt() { interruption.interrupt() }
+
+    /// The warnings that came or grew since this was last called.
+    public func takeNews() -> [IngestWarning] {
+        defer { news.removeAll() }
+        return news
+    }
+
+    /// Blocks until the next frame; nil at the end of the stream or of the range that was asked for.
+    public func next() throws(IngestError) -> Frame? {
+        while !isFinished {
+            guard let stamp = try nextPicture() else {
+                try finish()
+                return nil
+            }
+            defer { av_frame_unref(frame) }
+            if let frame = try accept(stamp) { return frame }
+        }
+        return nil
+    }
+
+    private func nextPicture() throws(IngestError) -> PictureStamp? {
+        if interruption.isInterrupted { throw .interrupted }
+        switch input {
+        case .pictures(let reader):
+            if let first = waiting {
+                waiting = nil
+                return first
+            }
+            let stamp = try reader.next(into: frame)
+            if let unreadable = reader.unreadable, decodeErrorsSeen != unreadable.count {
+                decodeErrorsSeen = unreadable.count
+                warn(.unreadablePictures(count: unreadable.count, first: unreadable.first))
+            }
+            return stamp
+        case .stream(let reader):
+            let stamp = try reader.next(into: frame)
+            for finding in reader.takeFindings() { warn(finding) }
+            if reader.decodeErrors != decodeErrorsSeen {
+                decodeErrorsSeen = reader.decodeErrors
+                warn(.decodeErrors(count: decodeErrorsSeen))
+                if info.isLive { waitsForKeyFrame = true }
+            }
+            return stamp
+        }
+    }
+
+    /// Decides about a decoded picture and makes a frame of it; nil when it is not wanted.
+    private func accept(_ stamp: PictureStamp) throws(IngestError) -> Frame? {
+        guard passesDamageCheck() else { return nil }
+        let time = moment(of: stamp)
+        decodedCount += 1
+        lastDuration = stamp.duration
+        if decodedCount == 1 { try skipAhead(from: stamp) }
+        if let end = settings.end, time.seconds >= end {
+            isFinished = true
+            return nil
+        }
+        if let start = settings.start, time.seconds < start { return nil }
+        guard sampler.wants(time.microseconds) else { return nil }
+        return try makeFrame(at: time)
+    }
+
+    /// Cameras: pictures that build on damage are left out until a key frame. Files: they are counted.
+    private func passesDamageCheck() -> Bool {
+        let isDamaged = frame.pointee.decode_error_flags != 0 || frame.pointee.flags & AV_FRAME_FLAG_CORRUPT != 0
+        guard info.isLive else {
+            if isDamaged {
+                damagedCount += 1
+                warn(.damagedPictures(count: damagedCount))
+            }
+            return true
+        }
+        if isDamaged { waitsForKeyFrame = true }
+        guard waitsForKeyFrame else { return true }
+        // A stream with intra refresh has no key frames; after 300 pictures it has healed.
+        if !isDamaged && (frame.pointee.key_frame != 0 || droppedInARow >= 300) {
+            waitsForKeyFrame = false
+            droppedInARow = 0
+            return true
+        }
+        droppedCount += 1
+        droppedInARow += 1
+        warn(.droppedPictures(count: droppedCount))
+        return false
+    }
+
+    private func moment(of stamp: PictureStamp) -> StreamTime {
+        let monotonic = monotonicNanoseconds() / 1000
+        let step = info.isLive ? lastArrival.map { monotonic - $0 } ?? lastDuration : lastDuration
+        lastArrival = monotonic
+        let (microseconds, finding) = timeline.advance(stamp: stamp.presentation, step: step)
+        if anchor == nil { anchor = stamp.presentation }
+        if case .jump = finding { arrival.restart() }
+        var utc = (info.startTimeUTC ?? 0) + microseconds
+        var clockStep: Int64 = 0
+        if info.isLive {
+            (utc, clockStep) = arrival.stamp(stream: microseconds, monotonic: monotonic, wall: wallMicroseconds())
+        }
+        let time = StreamTime(microseconds: microseconds, utcMicroseconds: utc)
+        if clockStep != 0 { warn(.clockStepped(at: time, seconds: Double(clockStep) / 1_000_000)) }
+        switch finding {
+        case .regular: break
+        case .repaired where decodedCount == 0: break
+        case .repaired:
+            repairedCount += 1
+            warn(.repairedTimeStamps(count: repairedCount))
+        case .jump(let jump): warn(.discontinuity(at: time, jump: Double(jump) / 1_000_000))
+        }
+        lastTime = time
+        return time
+    }
+
+    /// Goes near the start of the range where the container can; decoding the rest of the way makes it exact.
+    private func skipAhead(from stamp: PictureStamp) throws(IngestError) {
+        guard let start = settings.start, start > 10, let first = stamp.presentation, case .stream(let reader) = input
+        else { return }
+        _ = reader.seek(toMicroseconds: first + Int64(start * 1_000_000))
+    }
+
+    private func makeFrame(at time: StreamTime) throws(IngestError) -> Frame {
+        let deinterlaced = frame.pointee.interlaced_frame != 0 ? Deinterlacer.deinterlaced(frame) : nil
+        let picture = deinterlaced ?? frame
+        defer {
+            var spent = deinterlaced
+            av_frame_free(&spent)
+        }
+        let geometry = PictureGeometry(picture, streamAspect: info.sampleAspectRatio, streamOrientation, settings.inputSize)
+        let color = PictureColor(
+            format: AVPixelFormat(picture.pointee.format), matrix: picture.pointee.colorspace,
+            range: picture.pointee.color_range, lines: geometry.stored.height)
+        guard let input = scaler.scale(picture, geometry, color) else {
+            throw .cannotScale(
+                location: location.shown, format: name(av_get_pix_fmt_name(AVPixelFormat(picture.pointee.format))),
+                width: geometry.stored.width, height: geometry.stored.height)
+        }
+        noteSize(geometry.display, at: time)
+        defer { deliveredCount += 1 }
+        return Frame(
+            camera: camera, time: time, index: deliveredCount, size: geometry.display, input: input,
+            picture: settings.keepPicture ? DecodedPicture(keeping: picture, geometry, color) : nil)
+    }
+
+    private func noteSize(_ size: PixelSize, at time: StreamTime) {
+        defer { lastDisplaySize = size }
+        guard let last = lastDisplaySize, last != size, case .stream = input else { return }
+        warn(.sizeChanged(at: time, from: last, to: size))
+    }
+
+    private func warn(_ warning: IngestWarning) {
+        for list in [\VideoSource.warnings, \VideoSource.news] {
+            if let i = self[keyPath: list].firstIndex(where: { warning.isNewerCount(of: $0) }) {
+                self[keyPath: list][i] = warning
+            } else if self[keyPath: list].count < 1000 {
+                self[keyPath: list].append(warning)
+            }
+        }
+    }
+
+    private func finish() throws(IngestError) {
+        isFinished = true
+        if decodedCount == 0 && !info.isLive {
+            throw .nothingDecoded(location: location.shown, errors: decodeErrorsSeen)
+        }
+        let end = (lastTime?.seconds ?? 0) + Double(lastDuration) / 1_000_000
+        if deliveredCount == 0, let start = settings.start, start > 0 {
+            warn(.emptyRange(start: start, streamEnd: end))
+        }
+        guard case .stream(let reader) = input, !info.isLive else { return }
+        if let failure = reader.readFailure { warn(.unreadableRest(at: end, reason: failure.reason)) }
+        guard let declared = reader.declaredDuration else { return }
+        let missing = declared - end
+        let packets = reader.demuxer.stream.pointee.nb_frames
+        let lacksPackets = !reader.hasSought && packets > 0 && Int64(reader.demuxer.packetCount) < packets
+        let isShort = missing > max(0.5, 0.02 * declared)
+        let isPartial = reader.lastPacketIsPartial || lacksPackets
+        if isShort || (isPartial && missing > Double(lastDuration) / 2_000_000) {
+            warn(.truncated(delivered: end, declared: declared))
+        }
+    }
+}
