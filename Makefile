@@ -48,5 +48,17 @@ test-python: setup $(VENV)/.done ## the tests of the training system, parity wit
 	$(SWIFT) build $(TEST_FLAGS) --product hcqd
 	cd Training && HCQD_BINARY=$(CURDIR)/$(TEST_SCRATCH)/release/hcqd ../$(PYTHON) -m pytest -q
 
+BENCH_VENV := .venv-bench
+$(BENCH_VENV)/.done: Benchmarks/requirements.txt | setup
+	python3 -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+bench: build $(BENCH_VENV)/.done ## hcqd and its peers on the same networks, in turns (minutes)
+	$(BENCH_VENV)/bin/python Benchmarks/bench.py
+
+bench-full: build $(BENCH_VENV)/.done ## every model and size, one core and all (hours)
+	$(BENCH_VENV)/bin/python Benchmarks/bench.py --full
+
 clean: ## remove what was built
 	rm -rf .build $(TEST_SCRATCH) demo-output

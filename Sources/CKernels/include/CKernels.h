@@ -6,6 +6,7 @@
 #ifndef HCQD_CKERNELS_H
 #define HCQD_CKERNELS_H
 
+#include "product.h"
 #include <stdint.h>
 
 enum { HCQ_BASELINE = 0, HCQ_AVX2 = 1, HCQ_AVX512 = 2 };

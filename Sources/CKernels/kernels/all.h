@@ -11,3 +11,5 @@
 #include "convolution.h"
 #include "deformable.h"
 #include "picture.h"
+#include "gemm.h"
+#include "winograd.h"
