@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -152,7 +153,7 @@ def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
 
 def _checked(name: str, value: Any, default: Any) -> Any:
     """The value in the type of its default, or a `ConfigError`."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if isinstance(default, str) and isinstance(value, str):
         return value
     if isinstance(default, float) and number:

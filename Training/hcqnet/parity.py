@@ -156,6 +156,7 @@ def _size_cases() -> dict[str, Case]:
         "one-query": _small(queries=1),
         "no-layers": _small(encoder_layers=0, decoder_layers=0),
         "smallest-picture": _small(size=(32, 32)),
+        "groups-of-one-value": _small(size=(32, 32), hidden_dim=32),
         "flat-picture": _small(size=(32, 416)),
         "tall-picture": _small(size=(416, 32), backbone="swin_t"),
         "seed-2": _small(seed=2),

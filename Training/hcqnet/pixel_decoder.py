@@ -11,7 +11,16 @@ from torch import Tensor, nn
 from .config import LEVELS, Config
 from .layers import DeformableAttention, Shapes, sine_position
 
-GROUPS = 32  # of every GroupNorm
+
+class GroupNorm(nn.GroupNorm):
+    """GroupNorm with 32 groups that also takes groups of one value (D = 32 at one pixel), which become the bias."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(32, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, D, H, W] -> the same shape."""
+        return torch.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
 
 
 @dataclass
@@ -61,12 +70,12 @@ class PixelDecoder(nn.Module):
         super().__init__()
         dim = config.hidden_dim
         self.input_proj = nn.ModuleList(  # strides 32, 16, 8
-            nn.Sequential(nn.Conv2d(inputs, dim, 1), nn.GroupNorm(GROUPS, dim)) for inputs in reversed(channels[1:])
+            nn.Sequential(nn.Conv2d(inputs, dim, 1), GroupNorm(dim)) for inputs in reversed(channels[1:])
         )
         self.level_embed = nn.Parameter(torch.empty(LEVELS, dim).normal_())
         self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
-        self.lateral = nn.Sequential(nn.Conv2d(channels[0], dim, 1, bias=False), nn.GroupNorm(GROUPS, dim))
-        self.output = nn.Sequential(nn.Conv2d(dim, dim, 3, padding=1, bias=False), nn.GroupNorm(GROUPS, dim))
+        self.lateral = nn.Sequential(nn.Conv2d(channels[0], dim, 1, bias=False), GroupNorm(dim))
+        self.output = nn.Sequential(nn.Conv2d(dim, dim, 3, padding=1, bias=False), GroupNorm(dim))
         self.mask_features = nn.Conv2d(dim, dim, 1)
 
     def forward(self, maps: list[Tensor]) -> Features:
