@@ -22,7 +22,7 @@ let package = Package(
         .executableTarget(
             name: "hcqd",
             dependencies: [
-                "Pipeline", "Engine", "Events", "Evaluation", "Rendering", "Scene",
+                "Pipeline", "Engine", "Ingest", "Tracking", "Events", "Evaluation", "Rendering", "Scene",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: room),
@@ -55,7 +55,9 @@ let package = Package(
         .testTarget(name: "TrackingTests", dependencies: ["Tracking", "Scene"], swiftSettings: room),
         .testTarget(name: "EventsTests", dependencies: ["Events", "Scene"], swiftSettings: room),
         .testTarget(name: "RenderingTests", dependencies: ["Rendering", "Ingest", "Scene"], swiftSettings: room),
-        .testTarget(name: "EvaluationTests", dependencies: ["Evaluation", "Scene"], swiftSettings: room),
+        .testTarget(
+            name: "EvaluationTests", dependencies: ["Evaluation", "Tracking", "Scene"], exclude: ["Reference"],
+            swiftSettings: room),
         .testTarget(
             name: "PipelineTests", dependencies: ["Pipeline", "Scene", "Events", "Ingest"], swiftSettings: room),
         .testTarget(name: "EndToEndTests", dependencies: ["hcqd", "Scene"], swiftSettings: room),

@@ -33,6 +33,9 @@ public struct TrackerSettings: Codable, Sendable, Equatable {
 
     public init() {}
 
+    /// For detections that are boxes with scores and nothing else.
+    public static let boxesOnly = TrackerSettings()
+
     public struct Weights: Codable, Sendable, Equatable {
         /// Overlap of predicted and detected box.
         public var box: Double = 1

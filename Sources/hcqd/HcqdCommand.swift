@@ -4,5 +4,6 @@ import ArgumentParser
 @main
 struct HcqdCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "hcqd", abstract: "Knows what the people in a scene do, from ordinary cameras and an ordinary CPU.")
+        commandName: "hcqd", abstract: "Knows what the people in a scene do, from ordinary cameras and an ordinary CPU.",
+        subcommands: [TrackCommand.self, EvalCommand.self])
 }

@@ -1,0 +1,121 @@
+import ArgumentParser
+import Evaluation
+import Foundation
+import Scene
+import Tracking
+
+/// `hcqd track`: the tracker on detections from a file.
+struct TrackCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "track", abstract: "Follow people through detections from a file.",
+        discussion: """
+            Reads a MOTChallenge file of detections (frame,-1,left,top,width,height,score,...) and writes
+            tracks in the same format. Frame rate and picture size come from the seqinfo.ini of the sequence
+            where there is one. Scores outside 0...1 are taken as they are: set --settings to match.
+
+            hcqd track --detections mot15/KITTI-17/det/det.txt --format mot -o tracks.txt
+            hcqd track --detections det.txt --format mot --fps 25 --size 768x576 --set patience=1
+            """)
+
+    enum Format: String, ExpressibleByArgument, CaseIterable { case mot }
+
+    @Option(help: "The detections.")
+    var detections: String
+    @Option(help: "The format of detections and tracks.")
+    var format: Format = .mot
+    @Option(name: [.short, .long], help: "Where to write the tracks; - is standard output.")
+    var output = "-"
+    @Option(help: "Frames per second.")
+    var fps: Double?
+    @Option(help: "Size of the pictures in pixels, as 1920x1080.")
+    var size: String?
+    @Option(help: "A setting of the tracker, as name=value; may be given often.")
+    var set: [String] = []
+
+    func run() throws {
+        try reportingErrors {
+            let file = try MOTFile(contentsOf: detections)
+            var info: MOTSequenceInfo?
+            if let path = MOTSequenceInfo.path(near: detections) { info = try MOTSequenceInfo(contentsOf: path) }
+            let size = try pictureSize(info, file)
+            let text = tracks(
+                file, size: size, fps: fps ?? info?.frameRate ?? 25, frames: info?.frames ?? file.lastFrame,
+                settings: try settings())
+            if output == "-" {
+                FileHandle.standardOutput.write(Data(text.utf8))
+            } else {
+                try Data(text.utf8).write(to: URL(filePath: output))
+            }
+        }
+    }
+
+    private func pictureSize(_ info: MOTSequenceInfo?, _ file: MOTFile) throws -> PixelSize {
+        if let size {
+            let sides = size.split(separator: "x").compactMap { Int($0) }
+            guard sides.count == 2, sides.allSatisfy({ $0 > 0 }) else {
+                throw ValidationError("--size is WIDTHxHEIGHT in pixels, such as 1920x1080; found '\(size)'")
+            }
+            return PixelSize(width: sides[0], height: sides[1])
+        }
+        if let width = info?.width, let height = info?.height { return PixelSize(width: width, height: height) }
+        // As wide and high as the detections reach.
+        let right = file.boxes.map { $0.left + $0.width }.max() ?? 1920
+        let bottom = file.boxes.map { $0.top + $0.height }.max() ?? 1080
+        return PixelSize(width: max(1, Int(right.rounded(.up))), height: max(1, Int(bottom.rounded(.up))))
+    }
+
+    /// The defaults with what `--set` changes.
+    private func settings() throws -> TrackerSettings {
+        var settings = TrackerSettings.boxesOnly
+        for assignment in set {
+            let parts = assignment.split(separator: "=", maxSplits: 1).map(String.init)
+            guard parts.count == 2, let value = Double(parts[1]) else {
+                throw ValidationError("--set is NAME=NUMBER, such as patience=1; found '\(assignment)'")
+            }
+            guard try settings.set(parts[0], to: value) else {
+                throw ValidationError("--set: there is no setting '\(parts[0])'")
+            }
+        }
+        return settings
+    }
+
+    /// Runs the tracker; every line is a box of a confirmed track in a frame where it was found.
+    private func tracks(_ file: MOTFile, size: PixelSize, fps: Double, frames: Int, settings: TrackerSettings) -> String {
+        var byFrame = [[Person]](repeating: [], count: frames)
+        for box in file.boxes where (1...max(1, frames)).contains(box.frame) {
+            byFrame[box.frame - 1].append(box.person(in: size))
+        }
+        var tracker = Tracker(camera: CameraID("mot"), firstOrdinal: 1, settings: settings)
+        tracker.frameAspect = Double(size.width) / Double(size.height)
+        var writer = MOTWriter(size: size)
+        for (index, people) in byFrame.enumerated() {
+            let microseconds = Int64((Double(index) / fps * 1e6).rounded())
+            let time = StreamTime(microseconds: microseconds, utcMicroseconds: microseconds)
+            writer.add(tracker.update(with: people, at: time), frame: index + 1)
+        }
+        return writer.text
+    }
+}
+
+extension TrackerSettings {
+    /// Changes one number by its name, such as `motion.acceleration`.
+    /// - Returns: false when there is no such setting.
+    mutating func set(_ path: String, to value: Double) throws -> Bool {
+        var tree = try JSONSerialization.jsonObject(with: JSONEncoder().encode(self)) as? [String: Any] ?? [:]
+        guard assign(value, at: path.split(separator: ".").map(String.init)[...], in: &tree) else { return false }
+        self = try JSONDecoder().decode(TrackerSettings.self, from: JSONSerialization.data(withJSONObject: tree))
+        return true
+    }
+}
+
+private func assign(_ value: Double, at path: ArraySlice<String>, in tree: inout [String: Any]) -> Bool {
+    guard let name = path.first, let old = tree[name] else { return false }
+    if path.count == 1 {
+        guard old is NSNumber else { return false }
+        tree[name] = value == value.rounded() && abs(value) < 1e15 ? NSNumber(value: Int(value)) : NSNumber(value: value)
+        return true
+    }
+    guard var branch = old as? [String: Any], assign(value, at: path.dropFirst(), in: &branch) else { return false }
+    tree[name] = branch
+    return true
+}
