@@ -11,12 +11,15 @@ func forEachLine(
 ) throws(EvaluationError) {
     let text = String(decoding: try contents(of: path), as: UTF8.self)
     var number = 0
-    for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
+    // Bytes and not characters: CR LF is one character.
+    for line in text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
         number += 1
-        let fields = line.split { $0 == "," || $0 == " " || $0 == "\t" || $0 == "\r" }
+        let fields = line.split { separators.contains($0) }.map { Substring($0) }
         if !fields.isEmpty { try body(number, fields) }
     }
 }
+
+private let separators: [UInt8] = [",", " ", "\t", "\r"].map { (scalar: Unicode.Scalar) in UInt8(ascii: scalar) }
 
 /// Whether there is a folder at this path.
 func isFolder(_ path: String) -> Bool {

@@ -6,7 +6,7 @@ import Foundation
 struct EvalCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "eval", abstract: "Measure detections and tracks against truth.",
-        subcommands: [EvalMOTCommand.self])
+        subcommands: [EvalCOCOCommand.self, EvalMOTCommand.self])
 }
 
 /// `hcqd eval mot`: a tracker's results against MOTChallenge truth.

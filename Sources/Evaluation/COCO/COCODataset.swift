@@ -1,0 +1,193 @@
+internal import FoundationEssentials
+public import Scene
+
+/// A picture of a COCO annotation file.
+public struct COCOImage: Sendable, Equatable {
+    public let id: Int
+    public let fileName: String
+    public let size: PixelSize
+}
+
+/// One person of a COCO annotation file, or a crowd of them.
+public struct COCOAnnotation: Sendable {
+    public let id: Int
+    public let imageID: Int
+    /// left, top, width, height in pixels.
+    public let box: [Double]
+    /// Pixels.
+    public let area: Double
+    /// A region with people that are not told apart.
+    public let isCrowd: Bool
+    public let segmentation: COCOSegmentation?
+    /// 51 numbers (x, y, visibility), or empty.
+    public let keypoints: [Double]
+    /// Joints with a visibility above 0.
+    public let labelledKeypoints: Int
+}
+
+/// The people of a COCO annotation file.
+public struct COCODataset: Sendable {
+    public let path: String
+    /// In the order of their ids.
+    public let images: [COCOImage]
+    /// In the order of the file.
+    public let annotations: [COCOAnnotation]
+    /// The id of the category that is evaluated.
+    public let category: Int
+
+    /// Reads the annotations of category "person", or of the only category there is.
+    /// - Throws: `.unreadable`, `.badJSON`.
+    public init(contentsOf path: String) throws(EvaluationError) {
+        let file = try decoded(COCOFile.self, from: path)
+        let categories = file.categories ?? []
+        guard
+            let category = categories.first(where: { $0.name == "person" })?.id
+                ?? (categories.count <= 1 ? categories.first?.id ?? 1 : nil)
+        else { throw .badJSON(path: path, reason: "has several categories and none of them is named person") }
+        self.path = path
+        self.category = category
+        images = file.images.map {
+            COCOImage(id: $0.id, fileName: $0.file_name ?? "", size: PixelSize(width: $0.width, height: $0.height))
+        }.sorted { $0.id < $1.id }
+        annotations = file.annotations.filter { $0.category_id == category }.map(\.annotation)
+    }
+
+    /// What the annotations can judge.
+    public var tasks: [COCOTask] {
+        COCOTask.allCases.filter { task in
+            switch task {
+            case .bbox: true
+            case .segm: !annotations.isEmpty && annotations.allSatisfy { $0.segmentation != nil }
+            case .keypoints: !annotations.isEmpty && annotations.allSatisfy { $0.keypoints.count == 51 }
+            }
+        }
+    }
+}
+
+/// The outlines of a person as a file tells them.
+public enum COCOSegmentation: Sendable, Equatable {
+    /// Corners x, y, x, y... in pixels, one list for each part.
+    case polygons([[Double]])
+    /// Uncompressed runs down the columns.
+    case runs([UInt32], PixelSize)
+    /// COCO's compressed runs.
+    case compressed(String, PixelSize)
+
+    /// The pixels inside; nil when runs do not cover their size.
+    /// - Parameter size: of the picture, for polygons.
+    public func mask(size: PixelSize) -> Mask? {
+        switch self {
+        case .polygons(let parts): Mask(polygons: parts, size: size)
+        case .compressed(let counts, let size): Mask(size: size, counts: counts)
+        case .runs(let runs, let size):
+            runs.reduce(0) { $0 + Int($1) } == size.width * size.height ? Mask(size: size, runs: runs) : nil
+        }
+    }
+}
+
+extension COCOSegmentation: Codable {
+    private enum Key: String, CodingKey { case size, counts }
+
+    public init(from decoder: any Decoder) throws {
+        if let values = try? decoder.container(keyedBy: Key.self) {
+            let sides = try values.decode([Int].self, forKey: .size)
+            guard sides.count == 2, sides.allSatisfy({ $0 >= 0 && $0 < 1 << 20 }) else {
+                throw DecodingError.dataCorruptedError(
+                    forKey: .size, in: values, debugDescription: "size is not [height, width]")
+            }
+            let size = PixelSize(width: sides[1], height: sides[0])
+            if let text = try? values.decode(String.self, forKey: .counts) {
+                self = .compressed(text, size)
+            } else {
+                self = .runs(try values.decode([UInt32].self, forKey: .counts), size)
+            }
+        } else {
+            self = .polygons(try decoder.singleValueContainer().decode([[Double]].self))
+        }
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        switch self {
+        case .polygons(let parts): try parts.encode(to: encoder)
+        case .runs(let runs, let size):
+            var values = encoder.container(keyedBy: Key.self)
+            try values.encode([size.height, size.width], forKey: .size)
+            try values.encode(runs, forKey: .counts)
+        case .compressed(let counts, let size):
+            var values = encoder.container(keyedBy: Key.self)
+            try values.encode([size.height, size.width], forKey: .size)
+            try values.encode(counts, forKey: .counts)
+        }
+    }
+}
+
+/// The file as it stands; names are COCO's.
+private struct COCOFile: Decodable {
+    struct Image: Decodable {
+        let id: Int
+        let file_name: String?
+        let width: Int
+        let height: Int
+    }
+
+    struct Category: Decodable {
+        let id: Int
+        let name: String
+    }
+
+    struct Annotation: Decodable {
+        let category_id: Int
+        let annotation: COCOAnnotation
+
+        enum Key: String, CodingKey {
+            case id, image_id, category_id, bbox, area, iscrowd, segmentation, keypoints, num_keypoints
+        }
+
+        init(from decoder: any Decoder) throws {
+            let values = try decoder.container(keyedBy: Key.self)
+            let box = try values.decodeIfPresent([Double].self, forKey: .bbox) ?? [0, 0, 0, 0]
+            guard box.count == 4 else {
+                throw DecodingError.dataCorruptedError(
+                    forKey: .bbox, in: values, debugDescription: "bbox is not [x, y, width, height]")
+            }
+            let keypoints = try values.decodeIfPresent([Double].self, forKey: .keypoints) ?? []
+            let labelled = stride(from: 2, to: keypoints.count, by: 3).count { keypoints[$0] > 0 }
+            category_id = try values.decodeIfPresent(Int.self, forKey: .category_id) ?? 1
+            annotation = COCOAnnotation(
+                id: try values.decode(Int.self, forKey: .id), imageID: try values.decode(Int.self, forKey: .image_id),
+                box: box, area: try values.decodeIfPresent(Double.self, forKey: .area) ?? box[2] * box[3],
+                isCrowd: try values.decodeIfPresent(Int.self, forKey: .iscrowd) ?? 0 != 0,
+                segmentation: try values.decodeIfPresent(COCOSegmentation.self, forKey: .segmentation),
+                keypoints: keypoints,
+                labelledKeypoints: try values.decodeIfPresent(Int.self, forKey: .num_keypoints) ?? labelled)
+        }
+    }
+
+    let images: [Image]
+    let annotations: [Annotation]
+    let categories: [Category]?
+}
+
+/// Decodes a JSON file; what is wrong is said with the place in the file.
+func decoded<T: Decodable>(_ type: T.Type, from path: String) throws(EvaluationError) -> T {
+    let data = try contents(of: path)
+    do { return try JSONDecoder().decode(type, from: data) } catch let error as DecodingError {
+        throw .badJSON(path: path, reason: reason(error))
+    } catch {
+        throw .badJSON(path: path, reason: "is not JSON")
+    }
+}
+
+private func reason(_ error: DecodingError) -> String {
+    func place(_ context: DecodingError.Context) -> String {
+        let path = context.codingPath.map { $0.intValue.map { "[\($0)]" } ?? ".\($0.stringValue)" }.joined()
+        return path.isEmpty ? "the file" : String(path.drop { $0 == "." })
+    }
+    switch error {
+    case .keyNotFound(let key, let context): return "\(place(context)) has no \(key.stringValue)"
+    case .typeMismatch(let type, let context): return "\(place(context)) is not of type \(type)"
+    case .valueNotFound(_, let context): return "\(place(context)) is null"
+    case .dataCorrupted(let context): return "\(place(context)): \(context.debugDescription)"
+    @unknown default: return "is not of COCO's form"
+    }
+}
