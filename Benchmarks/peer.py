@@ -55,19 +55,19 @@ def torch_eager(arguments, image):
 
     def run():
         with torch.inference_mode():
-            network(tensor)
+            network(tensor).outputs()
 
     return run
 
 
 def matrix_product(arguments, image):
-    """The machine's sgemm peak by torch's BLAS: 2048 x 1024 x 1024."""
-    import torch
+    """The machine's sgemm peak by numpy's OpenBLAS (as fast as MKL on Intel, twice as fast on AMD): 2048 x 1024 x 1024."""
+    import numpy
 
-    torch.set_num_threads(arguments.threads)
-    a, b = torch.rand(2048, 1024), torch.rand(1024, 1024)
-    out = torch.empty(2048, 1024)
-    return lambda: torch.mm(a, b, out=out)
+    random = numpy.random.default_rng(3)
+    a, b = random.random((2048, 1024), numpy.float32), random.random((1024, 1024), numpy.float32)
+    out = numpy.empty((2048, 1024), numpy.float32)
+    return lambda: numpy.matmul(a, b, out=out)
 
 
 PEERS = {"openvino": openvino_fp32, "openvino-int8": openvino_fp32, "onnxruntime": onnx_runtime, "torch": torch_eager,
@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--size", default="384x640", help="height x width")
     parser.add_argument("--threads", type=int, required=True)
     arguments = parser.parse_args()
-    os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
+    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(arguments.threads)
     import numpy
 
     height, width = (int(side) for side in arguments.size.split("x"))
