@@ -44,8 +44,7 @@ extension DecodedPicture {
         self.init(
             planes: planes, storedSize: geometry.stored, format: frame.pointee.format,
             colorSpace: Int32(color.matrix.rawValue), colorRange: Int32(color.range.rawValue),
-            quarterTurns: geometry.orientation.quarterTurns, isMirrored: geometry.orientation.isMirrored,
-            release: { holder.free() })
+            orientation: geometry.orientation, release: { holder.free() })
     }
 }
 

@@ -1,24 +1,10 @@
 internal import CFFmpeg
 internal import Scene
 
-/// How a stored picture is turned to stand upright.
-struct Orientation: Equatable {
-    /// Clockwise, 0...3, after mirroring.
-    var quarterTurns = 0
-    /// Left and right are swapped, before turning.
-    var isMirrored = false
-
-    static let upright = Orientation()
-
-    var swapsSides: Bool { quarterTurns % 2 == 1 }
-
-    init(quarterTurns: Int = 0, isMirrored: Bool = false) {
-        self.quarterTurns = quarterTurns
-        self.isMirrored = isMirrored
-    }
-
+extension Orientation {
     /// Reads a display matrix: nine 32-bit numbers, `[x' y'] = [x y] * [[a b], [c d]]`. Angles are rounded to quarters.
     init(displayMatrix: UnsafePointer<Int32>) {
+        self.init()
         var matrix = Array(UnsafeBufferPointer(start: displayMatrix, count: 9))
         let determinant = Double(matrix[0]) * Double(matrix[4]) - Double(matrix[1]) * Double(matrix[3])
         isMirrored = determinant < 0

@@ -43,7 +43,8 @@ final class PictureScaler {
         if turned.count < needed { turned = [UInt8](repeating: 0, count: needed) }
         return turned.withUnsafeMutableBufferPointer { buffer -> NetworkPicture? in
             guard let base = buffer.baseAddress, run(scaler, frame, into: base, turnedRow) else { return nil }
-            turnRGB(base, rowBytes: turnedRow, size: scaled, geometry.orientation, into: picture.pixels, rowBytes)
+            geometry.orientation.turn(
+                base, rowBytes: turnedRow, size: scaled, into: picture.pixels, rowBytes: rowBytes)
             return picture
         }
     }
@@ -75,29 +76,5 @@ final class PictureScaler {
         sws_setColorspaceDetails(scaler, table, isFull, table, 1, 0, 1 << 16, 1 << 16)
         plan = wanted
         return true
-    }
-}
-
-/// Mirrors and turns an RGB picture upright.
-/// - Parameter size: before turning.
-func turnRGB(
-    _ source: UnsafePointer<UInt8>, rowBytes: Int, size: PixelSize, _ orientation: Orientation,
-    into target: UnsafeMutablePointer<UInt8>, _ targetRowBytes: Int
-) {
-    let (w, h) = (size.width, size.height)
-    for y in 0..<h {
-        for x in 0..<w {
-            let mirroredX = orientation.isMirrored ? w - 1 - x : x
-            let (u, v) =
-                switch orientation.quarterTurns {
-                case 1: (h - 1 - y, mirroredX)
-                case 2: (w - 1 - mirroredX, h - 1 - y)
-                case 3: (y, w - 1 - mirroredX)
-                default: (mirroredX, y)
-                }
-            let from = source + y * rowBytes + x * 3
-            let to = target + v * targetRowBytes + u * 3
-            (to[0], to[1], to[2]) = (from[0], from[1], from[2])
-        }
     }
 }

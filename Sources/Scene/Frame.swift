@@ -23,23 +23,20 @@ public final class DecodedPicture: @unchecked Sendable {
     /// BT.709; limited range).
     public let colorSpace: Int32
     public let colorRange: Int32
-    /// Clockwise quarter turns, 0...3, that bring the stored picture upright, after mirroring.
-    public let quarterTurns: Int
-    /// Whether the stored picture is mirrored left to right, which is undone before turning.
-    public let isMirrored: Bool
+    /// What brings the stored picture upright.
+    public let orientation: Orientation
     private let release: @Sendable () -> Void
 
     public init(
-        planes: [Plane], storedSize: PixelSize, format: Int32, colorSpace: Int32, colorRange: Int32, quarterTurns: Int,
-        isMirrored: Bool = false, release: @escaping @Sendable () -> Void
+        planes: [Plane], storedSize: PixelSize, format: Int32, colorSpace: Int32, colorRange: Int32,
+        orientation: Orientation = .upright, release: @escaping @Sendable () -> Void
     ) {
         self.planes = planes
         self.storedSize = storedSize
         self.format = format
         self.colorSpace = colorSpace
         self.colorRange = colorRange
-        self.quarterTurns = quarterTurns
-        self.isMirrored = isMirrored
+        self.orientation = orientation
         self.release = release
     }
 
