@@ -10,10 +10,13 @@ from typing import Any
 
 BACKBONES = (
     "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "swin_t", "swin_s", "swin_b",
+    "esnet_pan",
 )  # fmt: skip
 VARIANTS = ("hcqnet", "hcqnet-alpha", "hcqnet-beta", "basenet-dps", "basenet-ds")
 HEAD_CONDITIONS = ("canonical", "image", "embedding")
 KEYPOINT_SPACES = ("canonical", "image")
+QUERY_STARTS = ("learned", "proposals")
+OUTPUT_CONVS = ("dense", "separable")
 LEVELS = 3  # feature levels that attention reads: strides 32, 16, 8, in this order everywhere
 CLASSES = 2  # person, nothing
 
@@ -46,6 +49,10 @@ class Config:
     head_condition: str = "canonical"
     keypoint_space: str = "canonical"
     canonical_margin: float = 0.0
+    query_start: str = "learned"  # "proposals": a dense head's best boxes start the queries (esnet_pan only)
+    proposal_nms: float = 0.7  # IoU above which a proposal gives way to a better one
+    output_conv: str = "dense"  # the pixel decoder's stride-4 convolution: 3x3, or depthwise 3x3 then 1x1
+    output_layers: int = 1  # how many of them (more than 1 only when separable)
     image_mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     image_std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
@@ -61,6 +68,9 @@ class Config:
         _one_of("variant", self.variant, VARIANTS)
         _one_of("head_condition", self.head_condition, HEAD_CONDITIONS)
         _one_of("keypoint_space", self.keypoint_space, KEYPOINT_SPACES)
+        _one_of("query_start", self.query_start, QUERY_STARTS)
+        _one_of("output_conv", self.output_conv, OUTPUT_CONVS)
+        self._refuse_impossible_start()
         for name in _POSITIVE:
             if getattr(self, name) < 1:
                 raise ConfigError(f"config: {name} is {getattr(self, name)}, expected at least 1")
@@ -81,6 +91,16 @@ class Config:
             )
         if min(self.image_std) <= 0:
             raise ConfigError(f"config: image_std is {list(self.image_std)}, expected numbers above 0")
+
+    def _refuse_impossible_start(self) -> None:
+        if self.query_start == "proposals" and (self.backbone != "esnet_pan" or not self.pose_in_keys):
+            raise ConfigError("config: query_start proposals needs backbone esnet_pan and a variant with joints in K")
+        if self.query_start == "proposals" and self.keypoint_space == "image":
+            raise ConfigError("config: query_start proposals needs keypoint_space canonical")
+        if not 0 < self.proposal_nms <= 1:
+            raise ConfigError(f"config: proposal_nms is {self.proposal_nms}, expected above 0 and at most 1")
+        if self.output_conv == "dense" and self.output_layers != 1:
+            raise ConfigError(f"config: output_layers is {self.output_layers}, expected 1 with output_conv dense")
 
     # What follows from the variant -------------------------------------------------------------------------------
 
@@ -142,7 +162,7 @@ class Config:
 
 _POSITIVE = (
     "swin_window", "hidden_dim", "queries", "joints", "heads", "points", "encoder_ffn", "encoder_points",
-    "decoder_ffn", "sine_dim",
+    "decoder_ffn", "sine_dim", "output_layers",
 )  # fmt: skip
 
 

@@ -8,11 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .backbones.esnet_pan import NECK_CHANNELS
 from .config import LEVELS, Config
 from .heads import Heads, Refined
 from .keypoints import centre, image_joints
 from .layers import MLP, DeformableAttention, SelfAttention, Shapes, sine_code
 from .pixel_decoder import Features
+from .proposals import BOX_EDGE
 
 
 class KeypointAttention(DeformableAttention):
@@ -79,8 +81,12 @@ class Decoder(nn.Module):
         super().__init__()
         dim = config.hidden_dim
         self.config = config
-        self.query_feat = nn.Parameter(torch.empty(config.queries, dim).normal_())
-        self.query_key = nn.Parameter(torch.empty(config.queries, config.key_dim).normal_())
+        if config.query_start == "proposals":
+            self.proposal_embed = nn.Linear(NECK_CHANNELS, dim)
+            self.proposal_pose = MLP(NECK_CHANNELS, dim, 2 * config.joints)
+        else:
+            self.query_feat = nn.Parameter(torch.empty(config.queries, dim).normal_())
+            self.query_key = nn.Parameter(torch.empty(config.queries, config.key_dim).normal_())
         self.pos_mlp = MLP(config.key_dim * config.sine_dim, dim, dim)
         self.norm = nn.LayerNorm(dim)
         self.layers = nn.ModuleList(DecoderLayer(config) for _ in range(config.decoder_layers))
@@ -88,6 +94,15 @@ class Decoder(nn.Module):
     def start(self, batch: int) -> tuple[Tensor, Tensor]:
         """The learned queries: E [batch, Q, D] and K [batch, Q, key_dim]."""
         return self.query_feat.expand(batch, -1, -1), self.query_key.sigmoid().expand(batch, -1, -1)
+
+    def start_from(self, features: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
+        """Queries of chosen proposals: features [B, Q, C], boxes [B, Q, 4] -> E [B, Q, D] and K [B, Q, key_dim].
+
+        Boxes stay `BOX_EDGE` inside 0...1, where the sigmoid can still move them.
+        """
+        boxes = boxes.clamp(BOX_EDGE, 1 - BOX_EDGE)
+        pose = self.proposal_pose(features).sigmoid()
+        return self.proposal_embed(features), torch.cat([boxes, pose], -1)
 
     def position(self, keys: Tensor) -> Tensor:
         """P = MLP(sine(K)), Eq. 3. [B, Q, key_dim] -> [B, Q, D]."""

@@ -9,11 +9,13 @@ from torch import Tensor, nn
 
 from . import init
 from .backbones import make_backbone
+from .backbones.esnet_pan import NECK_CHANNELS
 from .config import Config
 from .decoder import Decoder, LayerOutput
 from .heads import Heads
 from .keypoints import image_joints
 from .pixel_decoder import Features, PixelDecoder
+from .proposals import ProposalHead, Proposals, positions, select, starting_logits
 
 
 @dataclass
@@ -28,6 +30,7 @@ class Prediction:
     embeddings: Tensor  # [B, Q, D]: E'
     box_sigma: Tensor | None  # [B, Q, 4]
     pose_sigma: Tensor | None  # [B, Q, 2 joints]
+    canonical_margin: float = 0.0
 
     @property
     def mask_logits(self) -> Tensor:
@@ -49,13 +52,17 @@ class HCQNet(nn.Module):
         self.config = config
         self.backbone = make_backbone(config)
         self.pixel_decoder = PixelDecoder(config, self.backbone.channels)
+        self.proposals = ProposalHead(NECK_CHANNELS) if config.query_start == "proposals" else None
         self.decoder = Decoder(config)
         self.heads = Heads(config)
         init.for_training(self)
 
-    def forward(self, image: Tensor) -> Prediction:
-        """image: [B, 3, H, W], normalised, sides multiples of 32 -> the answer after the last layer."""
-        features = self.encode(image)
+    def forward(self, image: Tensor, chosen: Tensor | None = None) -> Prediction:
+        """image: [B, 3, H, W], normalised, sides multiples of 32 -> the answer after the last layer.
+
+        chosen: [B, Q], positions of the proposals that start the queries, in place of the network's own choice.
+        """
+        features = self.encode(image, chosen)
         return self.predict(self.decode(features)[-1], features)
 
     def all_layers(self, image: Tensor) -> list[Prediction]:
@@ -63,23 +70,43 @@ class HCQNet(nn.Module):
         features = self.encode(image)
         return [self.predict(output, features) for output in self.decode(features)]
 
-    def encode(self, image: Tensor) -> Features:
-        """image: [B, 3, H, W] -> three levels of tokens and the mask features."""
+    def encode(self, image: Tensor, chosen: Tensor | None = None, masks: bool = True) -> Features:
+        """image: [B, 3, H, W] -> three levels of tokens, the mask features, and the proposals that start the queries."""
         height, width = image.shape[-2:]
         if image.dim() != 4 or image.shape[1] != 3 or height % 32 or width % 32:
             raise ValueError(f"image has shape {list(image.shape)}, expected [B, 3, H, W] with sides multiples of 32")
-        return self.pixel_decoder(self.backbone(image))
+        maps = self.backbone(image)
+        features = self.pixel_decoder(maps, masks)
+        if self.proposals is not None:
+            features.proposals = self.proposals(maps[1:], (height, width))
+            if chosen is None:
+                found = features.proposals
+                chosen = select(found.logits, found.boxes, self.config.queries, self.config.proposal_nms)
+            features.chosen = chosen
+        return features
 
     def decode(self, features: Features) -> list[LayerOutput]:
-        """The learned queries through the decoder."""
-        embedding, keys = self.decoder.start(features.tokens.shape[0])
+        """The learned queries, or those that start from proposals, through the decoder."""
+        if features.proposals is None:
+            embedding, keys = self.decoder.start(features.tokens.shape[0])
+        else:
+            chosen = positions(features.chosen)[..., None]
+            embedding, keys = self.decoder.start_from(
+                features.proposals.features.take_along_dim(chosen, 1),
+                features.proposals.boxes.take_along_dim(chosen, 1).detach(),
+            )
         return self.decoder(embedding, keys, features, self.heads)
 
     def predict(self, output: LayerOutput, features: Features) -> Prediction:
         """Class and mask of one layer's queries, beside their keypoints."""
         embedding, refined = output.embedding, output.refined
+        class_logits = self.heads.cls(embedding)
+        if features.proposals is not None:
+            # The proposal's own logit is where the person's starts.
+            prior = starting_logits(features.proposals.logits, features.chosen)
+            class_logits = torch.stack([class_logits[..., 0] + prior, class_logits[..., 1]], -1)
         return Prediction(
-            class_logits=self.heads.cls(embedding),
+            class_logits=class_logits,
             mask_embeddings=self.heads.mask_embedding(embedding, refined.keys, self.decoder.position),
             mask_features=features.mask_features,
             keypoints=refined.keypoints,
@@ -87,6 +114,7 @@ class HCQNet(nn.Module):
             embeddings=embedding,
             box_sigma=refined.box_sigma,
             pose_sigma=refined.pose_sigma,
+            canonical_margin=self.config.canonical_margin,
         )
 
     @torch.inference_mode()

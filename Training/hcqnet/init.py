@@ -35,8 +35,20 @@ def for_training(net: nn.Module) -> None:
     for head in (net.heads.box, net.heads.pose):
         if head is not None:
             nn.init.zeros_(head.layers[2].weight)
+    if net.proposals is not None:
+        _start_from_proposals(net)
+        return
     with torch.no_grad():
         net.decoder.query_key.copy_(inverse_sigmoid(starting_keys(net.config)))
+
+
+@torch.no_grad()
+def _start_from_proposals(net: nn.Module) -> None:
+    """Class: the proposal's own logit, nothing added; joints: a standing person in every box."""
+    nn.init.zeros_(net.heads.cls.weight)
+    pose = net.decoder.proposal_pose.layers[2]
+    nn.init.zeros_(pose.weight)
+    pose.bias.copy_(inverse_sigmoid(starting_keys(net.config)[0, 4:]))
 
 
 def _ring_offsets(attention: DeformableAttention) -> None:
@@ -82,6 +94,11 @@ def at_random(net: nn.Module, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     fill_at_random(net, generator)
     _normal(net.pixel_decoder.level_embed, 0.5, generator)
+    if net.proposals is not None:
+        # Logits far enough apart that rounding does not reorder them.
+        for level in net.proposals.levels:
+            _normal(level["predict"].weight, 3 / math.sqrt(level["predict"].in_channels), generator)
+        return
     _normal(net.decoder.query_feat, 1.0, generator)
     _normal(net.decoder.query_key, 0.7, generator)
     net.decoder.query_key[:, :4] += inverse_sigmoid(starting_keys(net.config)[:, :4])

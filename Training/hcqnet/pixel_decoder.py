@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from .config import LEVELS, Config
 from .layers import DeformableAttention, Shapes, sine_position
+from .proposals import Proposals
 
 
 class GroupNorm(nn.GroupNorm):
@@ -29,7 +30,10 @@ class Features:
 
     tokens: Tensor  # [B, sum(H*W), D]: the strides 32, 16, 8, each row by row
     shapes: Shapes  # height and width of those three
-    mask_features: Tensor  # [B, D, H/4, W/4]
+    mask_features: Tensor | None  # [B, D, H/4, W/4]
+    fine: Tensor | None = None  # what `mask_features` is computed from, [B, D, H/4, W/4]
+    proposals: Proposals | None = None  # with `query_start` proposals
+    chosen: Tensor | None = None  # [B, Q]: the proposals that start the queries
 
 
 class EncoderAttention(DeformableAttention):
@@ -75,12 +79,13 @@ class PixelDecoder(nn.Module):
         self.level_embed = nn.Parameter(torch.empty(LEVELS, dim).normal_())
         self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
         self.lateral = nn.Sequential(nn.Conv2d(channels[0], dim, 1, bias=False), GroupNorm(dim))
-        self.output = nn.Sequential(nn.Conv2d(dim, dim, 3, padding=1, bias=False), GroupNorm(dim))
+        self.output = _output(config)
         self.mask_features = nn.Conv2d(dim, dim, 1)
 
-    def forward(self, maps: list[Tensor]) -> Features:
-        """maps: [B, channels[i], H/s, W/s] for the strides s = 4, 8, 16, 32."""
-        levels = [proj(x) for proj, x in zip(self.input_proj, reversed(maps[1:]))]
+    def forward(self, maps: list[Tensor], masks: bool = True) -> Features:
+        """maps: [B, channels[i], H/s, W/s] for the strides s = 4, 8, 16, 32; more maps are ignored. masks: whether to compute
+        `mask_features` (training folds that layer into the mask embeddings of matched queries)."""
+        levels = [proj(x) for proj, x in zip(self.input_proj, reversed(maps[1:4]))]
         shapes = [(x.shape[2], x.shape[3]) for x in levels]
         tokens = torch.cat([x.flatten(2).transpose(1, 2) for x in levels], 1)
         position = self.position(shapes, tokens)
@@ -93,7 +98,7 @@ class PixelDecoder(nn.Module):
         # The size as whole numbers: an exported network has no use for a scale.
         stride8 = F.interpolate(stride8, (2 * height, 2 * width), mode="bilinear", align_corners=False)
         fine = F.relu(self.output(stride4 + stride8))
-        return Features(tokens, shapes, self.mask_features(fine))
+        return Features(tokens, shapes, self.mask_features(fine) if masks else None, fine)
 
     def position(self, shapes: Shapes, like: Tensor) -> Tensor:
         """2-D sine and level embedding of every token: [sum(H*W), D]."""
@@ -102,6 +107,31 @@ class PixelDecoder(nn.Module):
         return torch.cat(
             [sine_position(*shape, dim, like) + embed for shape, embed in zip(shapes, self.level_embed.unbind())]
         )
+
+
+def _output(config: Config) -> nn.Sequential:
+    """The stride-4 convolutions before the last ReLU: `output.0`, `output.1` dense; `output.i` separable."""
+    dim = config.hidden_dim
+    if config.output_conv == "dense":
+        return nn.Sequential(nn.Conv2d(dim, dim, 3, padding=1, bias=False), GroupNorm(dim))
+    last = config.output_layers - 1
+    return nn.Sequential(*(SeparableOutput(dim, activate=i < last) for i in range(config.output_layers)))
+
+
+class SeparableOutput(nn.Module):
+    """Depthwise 3x3 and 1x1 convolution (no biases), GroupNorm; ReLU where another one follows."""
+
+    def __init__(self, dim: int, activate: bool) -> None:
+        super().__init__()
+        self.activate = activate
+        self.depthwise = nn.Conv2d(dim, dim, 3, padding=1, groups=dim, bias=False)
+        self.pointwise = nn.Conv2d(dim, dim, 1, bias=False)
+        self.norm = GroupNorm(dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: [B, D, H/4, W/4] -> the same shape."""
+        x = self.norm(self.pointwise(self.depthwise(x)))
+        return F.relu(x) if self.activate else x
 
 
 def pixel_centres(height: int, width: int, like: Tensor) -> Tensor:

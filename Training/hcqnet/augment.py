@@ -1,0 +1,233 @@
+"""Training pictures are composed: scaled crops of one to four pictures on a canvas, cut-out people pasted on top.
+
+Large-scale jitter and copy-paste: Ghiasi et al. 2021, arXiv:2012.07177; the mosaic of four: Bochkovskiy et al. 2020,
+arXiv:2004.10934. Everything is drawn from the generator that is handed in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from .data import FLIP_JOINTS, JOINTS, Person, Sample, decode_mask
+
+MASK_STRIDE = 4
+LEAST_VISIBLE = 0.3  # a person cut to less than this share of the box is ignored
+
+
+@dataclass(eq=False)
+class Target:
+    """One person on the canvas, in its pixels. `mask` is coverage 0 ... 1 per 4x4 cell, None where unknown."""
+
+    box: np.ndarray  # [4]
+    joints: np.ndarray  # [17, 3]
+    box_weight: float
+    mask: np.ndarray | None  # [H/4, W/4]
+    area: float
+    full_mask: np.ndarray | None = None  # [H, W] uint8 while composing
+
+
+@dataclass
+class Settings:
+    """How canvases are composed. Scales multiply a picture's pixels; heights are of pasted people, in canvas pixels."""
+
+    mosaic: float = 0.4
+    paste: float = 0.4
+    paste_height: tuple[float, float] = (36, 330)
+    scale: tuple[float, float] = (0.4, 2.0)
+    colour: float = 0.5
+
+
+class Composer:
+    """Draws canvases from samples; `cutouts` are (sample, person) pairs with exact masks."""
+
+    def __init__(self, samples: list[Sample], settings: Settings) -> None:
+        self.samples, self.settings = samples, settings
+        self.cutouts = [(s, p) for s in samples for p in s.people if p.mask is not None and p.area > 2500]
+        weight = {"ccp": 0.35, "davis": 1.0, "pennfudan": 2.0, "lspet": 0.8, "coco-train": 2.0, "negatives": 0.8}
+        probability = np.array([next((w for k, w in weight.items() if s.set_name.startswith(k)), 1.0) for s in samples])
+        self.probability = probability / probability.sum()
+
+    def __call__(self, rng: np.random.Generator, height: int, width: int) -> tuple[np.ndarray, list[Target], np.ndarray]:
+        """Canvas [H, W, 3] uint8 RGB padded with 0 weight colour, targets, ignored boxes [k, 4]."""
+        canvas = np.zeros((height, width, 3), np.uint8)
+        canvas[:] = (124, 116, 104)  # the mean colour: 0 after normalisation
+        targets: list[Target] = []
+        ignored: list[np.ndarray] = []
+        for region in self._regions(rng, height, width):
+            sample = self.samples[rng.choice(len(self.samples), p=self.probability)]
+            self._place(rng, canvas, region, sample, targets, ignored)
+        if self.cutouts and rng.random() < self.settings.paste:
+            for _ in range(rng.integers(1, 4)):
+                self._paste(rng, canvas, targets, ignored)
+        if rng.random() < self.settings.colour:
+            _jitter_colour(rng, canvas)
+        for t in targets:
+            t.mask = None if t.full_mask is None else _coverage(t.full_mask)
+            t.full_mask = None
+        return canvas, targets, np.array(ignored, np.float32).reshape(-1, 4)
+
+    def _regions(self, rng: np.random.Generator, height: int, width: int) -> list[tuple[int, int, int, int]]:
+        """Rectangles x0, y0, x1, y1 that pictures fill."""
+        if rng.random() >= self.settings.mosaic:
+            return [(0, 0, width, height)]
+        x, y = int(width * rng.uniform(0.35, 0.65)), int(height * rng.uniform(0.35, 0.65))
+        kind = rng.integers(3)
+        if kind == 0:
+            return [(0, 0, x, height), (x, 0, width, height)]
+        if kind == 1:
+            return [(0, 0, width, y), (0, y, width, height)]
+        return [(0, 0, x, y), (x, 0, width, y), (0, y, x, height), (x, y, width, height)]
+
+    def _place(self, rng, canvas, region, sample: Sample, targets: list[Target], ignored: list[np.ndarray]) -> None:
+        x0, y0, x1, y1 = region
+        h, w = sample.size
+        fit = min((x1 - x0) / w, (y1 - y0) / h)
+        low, high = self.settings.scale
+        scale = float(np.exp(rng.uniform(np.log(low), np.log(high)))) * fit
+        aspect = rng.uniform(0.9, 1.1)
+        sx, sy = scale * np.sqrt(aspect), scale / np.sqrt(aspect)
+        flip = rng.random() < 0.5
+        # The window of the scaled picture that the region shows: kept around a person where there is one.
+        free_x, free_y = max(w * sx - (x1 - x0), 0), max(h * sy - (y1 - y0), 0)
+        if sample.people and (free_x or free_y):
+            box = sample.people[rng.integers(len(sample.people))].box
+            bx, by = (box[0] + box[2]) / 2 * sx, (box[1] + box[3]) / 2 * sy
+            if flip:
+                bx = w * sx - bx
+            ox = np.clip(bx - (x1 - x0) * rng.uniform(0.2, 0.8), 0, free_x)
+            oy = np.clip(by - (y1 - y0) * rng.uniform(0.2, 0.8), 0, free_y)
+        else:
+            ox, oy = rng.uniform(0, 1) * free_x, rng.uniform(0, 1) * free_y
+        matrix = np.array([[-sx if flip else sx, 0, (w * sx if flip else 0) - ox + x0], [0, sy, y0 - oy]])
+        limit = (x0, y0, min(x1, int(np.ceil(w * sx - ox)) + x0), min(y1, int(np.ceil(h * sy - oy)) + y0))
+        _draw(canvas, sample.picture(), matrix, limit, (sx + sy) / 2)
+        for person in sample.people:
+            target, shown = _transform(person, matrix, limit, flip, canvas.shape[:2])
+            if shown > LEAST_VISIBLE:
+                targets.append(target)
+            elif shown > 0.02:
+                ignored.append(target.box)
+        for box in sample.ignored:
+            box, _ = _clip(_transform_box(box, matrix), limit)
+            if (box[2:] > box[:2]).all():
+                ignored.append(box)
+
+    def _paste(self, rng, canvas, targets: list[Target], ignored: list[np.ndarray]) -> None:
+        """A cut-out person in front of everything; masks behind lose what it covers."""
+        sample, person = self.cutouts[rng.integers(len(self.cutouts))]
+        height, width = canvas.shape[:2]
+        low, high = self.settings.paste_height
+        tall = float(np.exp(rng.uniform(np.log(low), np.log(min(high, height)))))
+        scale = min(tall / (person.box[3] - person.box[1]), 1.5)
+        flip = rng.random() < 0.5
+        w, h = (person.box[2:] - person.box[:2]) * scale
+        x, y = rng.uniform(-0.2 * w, width - 0.8 * w), rng.uniform(0, max(height - 0.8 * h, 1))
+        sx = -scale if flip else scale
+        matrix = np.array([[sx, 0, x - sx * (person.box[2] if flip else person.box[0])], [0, scale, y - scale * person.box[1]]])
+        limit = (0, 0, width, height)
+        target, shown = _transform(person, matrix, limit, flip, (height, width))
+        if shown < 0.5 or target.full_mask is None or target.full_mask.sum() < 60:
+            return
+        for other in targets:
+            # Without a mask nobody knows what stays visible.
+            if other.full_mask is None and _covered(other.box, target.box) > 0.25:
+                return
+        soft = cv2.GaussianBlur(target.full_mask.astype(np.float32), (3, 3), 0)[..., None]
+        layer = canvas.copy()
+        _draw(layer, sample.picture(), matrix, limit, scale)
+        gain = rng.uniform(0.75, 1.25)
+        canvas[:] = (canvas * (1 - soft) + np.clip(layer * gain, 0, 255) * soft).astype(np.uint8)
+        for other in list(targets):
+            if other.full_mask is not None and _covered(other.box, target.box) > 0:
+                _hide_behind(other, target.full_mask, targets, ignored)
+        targets.append(target)
+
+
+def _hide_behind(other: Target, front: np.ndarray, targets: list[Target], ignored: list[np.ndarray]) -> None:
+    before = int(other.full_mask.sum())
+    other.full_mask = other.full_mask * (1 - front)
+    after = int(other.full_mask.sum())
+    if after < LEAST_VISIBLE * before or after < 30:
+        targets.remove(other)
+        ignored.append(other.box)
+    elif after < before:
+        ys, xs = np.nonzero(other.full_mask.any(1))[0], np.nonzero(other.full_mask.any(0))[0]
+        other.box = np.array([xs[0], ys[0], xs[-1] + 1, ys[-1] + 1], np.float32)
+
+
+def _draw(canvas: np.ndarray, picture: np.ndarray, matrix: np.ndarray, limit, scale: float) -> None:
+    """Warps the picture into `limit` of the canvas; pre-blurs when shrinking, as an area filter would."""
+    x0, y0, x1, y1 = limit
+    if x1 <= x0 or y1 <= y0:
+        return
+    if scale < 0.7:
+        factor = max(scale, 0.05)
+        small = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+        matrix = matrix @ np.diag([picture.shape[1] / small.shape[1], picture.shape[0] / small.shape[0], 1])
+        picture = small
+    shift = matrix.copy()
+    shift[:, 2] += shift[:, :2].sum(1) * 0.5 - 0.5 - (x0, y0)  # pixel centres
+    canvas[y0:y1, x0:x1] = cv2.warpAffine(
+        picture, shift, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+
+
+def _transform_box(box: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    x = box[[0, 2]] * matrix[0, 0] + matrix[0, 2]
+    y = box[[1, 3]] * matrix[1, 1] + matrix[1, 2]
+    return np.array([x.min(), y.min(), x.max(), y.max()], np.float32)
+
+
+def _clip(box: np.ndarray, limit) -> tuple[np.ndarray, float]:
+    """The box inside `limit`, and the share of its area that lies there."""
+    low, high = np.maximum(box[:2], limit[:2]), np.minimum(box[2:], limit[2:])
+    area = float(np.prod(box[2:] - box[:2]))
+    return np.concatenate([low, high]).astype(np.float32), float(np.prod(np.clip(high - low, 0, None))) / max(area, 1e-6)
+
+
+def _covered(box: np.ndarray, other: np.ndarray) -> float:
+    return _clip(box, other)[1]
+
+
+def _transform(person: Person, matrix: np.ndarray, limit, flip: bool, size: tuple[int, int]) -> tuple[Target, float]:
+    box, shown = _clip(_transform_box(person.box, matrix), limit)
+    joints = np.zeros((JOINTS, 3), np.float32)
+    joints[:, 0] = person.joints[:, 0] * matrix[0, 0] + matrix[0, 2]
+    joints[:, 1] = person.joints[:, 1] * matrix[1, 1] + matrix[1, 2]
+    joints[:, 2] = person.joints[:, 2]
+    if flip:
+        joints = joints[FLIP_JOINTS]
+    outside = (joints[:, :2] < limit[:2]).any(1) | (joints[:, :2] > limit[2:]).any(1)
+    joints[outside, 2] = 0
+    mask = None
+    if person.mask is not None and shown > LEAST_VISIBLE:
+        shift = matrix.copy()
+        shift[:, 2] += shift[:, :2].sum(1) * 0.5 - 0.5
+        whole = cv2.warpAffine(decode_mask(person.mask), shift, (size[1], size[0]), flags=cv2.INTER_LINEAR)
+        mask = np.zeros(size, np.uint8)
+        x0, y0, x1, y1 = limit
+        mask[y0:y1, x0:x1] = whole[y0:y1, x0:x1]
+    area = person.area * abs(matrix[0, 0] * matrix[1, 1]) * shown
+    return Target(box, joints, person.box_weight, None, area, mask), shown
+
+
+def _coverage(mask: np.ndarray) -> np.ndarray:
+    h, w = mask.shape
+    return mask.reshape(h // MASK_STRIDE, MASK_STRIDE, w // MASK_STRIDE, MASK_STRIDE).mean((1, 3)).astype(np.float32)
+
+
+def _jitter_colour(rng: np.random.Generator, canvas: np.ndarray) -> None:
+    """Brightness, contrast, saturation, sometimes grey, blur or JPEG-like noise; in place."""
+    x = canvas.astype(np.float32)
+    grey = x.mean(2, keepdims=True)
+    saturation = 0.0 if rng.random() < 0.1 else rng.uniform(0.6, 1.4)
+    x = grey + (x - grey) * saturation
+    x = (x - 110) * rng.uniform(0.7, 1.3) + 110 + rng.uniform(-25, 25)
+    if rng.random() < 0.2:
+        x = cv2.GaussianBlur(x, (3, 3), 0)
+    if rng.random() < 0.2:
+        x += rng.normal(0, rng.uniform(2, 8), x.shape)
+    canvas[:] = np.clip(x, 0, 255).astype(np.uint8)

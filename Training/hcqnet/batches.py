@@ -1,0 +1,66 @@
+"""Batches by step number: the same step gives the same batch whatever ran before, so that a resumed run is the same run."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from .augment import Composer, Target
+from .losses import Targets
+
+
+class StepBatches(Dataset):
+    """Item k is the batch of step k: normalised-later pictures `[B, 3, H, W]` uint8 and their targets."""
+
+    def __init__(self, composer: Composer, seed: int, batch: int, canvases: list[tuple[int, int]], steps: int) -> None:
+        self.composer, self.seed, self.batch, self.canvases, self.steps = composer, seed, batch, canvases, steps
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, step: int) -> tuple[int, Tensor, list[Targets]]:
+        cv2.setNumThreads(0)
+        rng = np.random.default_rng((self.seed, step))
+        height, width = self.canvases[rng.integers(len(self.canvases))]
+        pictures, targets = [], []
+        for _ in range(self.batch):
+            canvas, people, ignored = self.composer(rng, height, width)
+            pictures.append(torch.from_numpy(canvas).permute(2, 0, 1))
+            targets.append(to_targets(people, ignored, (height, width)))
+        return step, torch.stack(pictures), targets
+
+
+def to_targets(people: list[Target], ignored: np.ndarray, size: tuple[int, int]) -> Targets:
+    """Pixels to normalised tensors."""
+    height, width = size
+    n = len(people)
+    scale = np.array([width, height], np.float32)
+    cells = (height // 4, width // 4)
+    boxes = np.array([t.box for t in people], np.float32).reshape(n, 4) / np.tile(scale, 2)
+    joints = np.array([t.joints for t in people], np.float32).reshape(n, 17, 3)
+    masks = np.zeros((n, *cells), np.float32)
+    for i, t in enumerate(people):
+        if t.mask is not None:
+            masks[i] = t.mask
+    return Targets(
+        boxes=torch.from_numpy(boxes),
+        box_weight=torch.tensor([t.box_weight for t in people], dtype=torch.float32),
+        joints=torch.from_numpy(joints[..., :2] / scale),
+        joint_weight=torch.from_numpy(joints[..., 2].copy()),
+        area=torch.tensor([t.area / (height * width) for t in people], dtype=torch.float32),
+        has_mask=torch.tensor([t.mask is not None for t in people], dtype=torch.bool),
+        masks=torch.from_numpy(masks),
+        ignored=torch.from_numpy(ignored / np.tile(scale, 2)).float().reshape(-1, 4),
+        size=size,
+    )
+
+
+def normalise(pictures: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
+    """uint8 RGB to the network's input."""
+    x = pictures.float().div_(255)
+    return ((x - torch.tensor(mean)[:, None, None]) / torch.tensor(std)[:, None, None]).contiguous(
+        memory_format=torch.channels_last
+    )

@@ -1,0 +1,65 @@
+"""From a picture to people in its own pixels, as MODEL.md's "From frame to input and back"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from .hcqnet import HCQNet
+
+
+@dataclass
+class Found:
+    """People of one picture, best first; pixels of the picture."""
+
+    scores: np.ndarray  # [n]
+    boxes: np.ndarray  # [n, 4] x0 y0 x1 y1
+    joints: np.ndarray  # [n, 17, 3]: x, y, confidence
+    masks: list[np.ndarray]  # [h, w] bool
+    mask_scores: np.ndarray  # [n]
+
+
+def letterbox(picture: np.ndarray, size: tuple[int, int], config) -> tuple[torch.Tensor, tuple[int, int]]:
+    """RGB uint8 picture to the normalised input [1, 3, H, W] and the (height, width) that it fills at the top left."""
+    h, w = picture.shape[:2]
+    scale = min(size[1] / w, size[0] / h)
+    height, width = round(h * scale), round(w * scale)
+    small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    x = np.zeros((*size, 3), np.float32)
+    x[:height, :width] = (small.astype(np.float32) / 255 - np.array(config.image_mean)) / np.array(config.image_std)
+    return torch.from_numpy(x).permute(2, 0, 1)[None], (height, width)
+
+
+@torch.inference_mode()
+def find_people(net: HCQNet, picture: np.ndarray, size: tuple[int, int], threshold: float, masks: bool = True) -> Found:
+    """Everybody whose detection score is at least `threshold`."""
+    h, w = picture.shape[:2]
+    x, (filled_h, filled_w) = letterbox(picture, size, net.config)
+    p = net(x.contiguous(memory_format=torch.channels_last))
+    scores = p.class_logits[0].softmax(-1)[:, 0]
+    boxes = p.keypoints[0, :, :4]
+    keep = ((scores >= threshold) & (boxes[:, 2:] > boxes[:, :2]).all(-1)).nonzero()[:, 0]
+    keep = keep[scores[keep].argsort(descending=True, stable=True)]
+    to_picture = torch.tensor([size[1] * w / filled_w, size[0] * h / filled_h])
+    limit = torch.tensor([w, h, w, h], dtype=torch.float32)
+    corners = torch.minimum((boxes[keep] * to_picture.repeat(2)).clamp(min=0), limit)
+    joints = p.joints[0, keep] * to_picture
+    if p.pose_sigma is None:
+        confidence = scores[keep, None].expand(-1, joints.shape[1])
+    else:
+        confidence = 1 - p.pose_sigma[0, keep].unflatten(1, (-1, 2)).mean(-1)
+    joints = torch.cat([joints, confidence[..., None]], -1)
+    mask_scores, pictures = scores[keep].clone(), []
+    if masks and len(keep):
+        logits = (p.mask_embeddings[0, keep] @ p.mask_features[0].flatten(1)).unflatten(1, p.mask_features.shape[2:])
+        inside = logits > 0
+        probability = (logits.sigmoid() * inside).sum((1, 2)) / inside.sum((1, 2)).clamp(min=1)
+        mask_scores = mask_scores * probability
+        full = F.interpolate(logits[None], size, mode="bilinear", align_corners=False)[..., :filled_h, :filled_w]
+        full = F.interpolate(full, (h, w), mode="bilinear", align_corners=False)[0] > 0
+        pictures = list(full.numpy())
+    return Found(scores[keep].numpy(), corners.numpy(), joints.numpy(), pictures, mask_scores.numpy())
