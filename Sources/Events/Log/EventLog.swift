@@ -25,6 +25,8 @@ public struct LogStatus: Sendable {
     public var lost: [String: Int]
     /// nil while the disk works.
     public var failure: SystemFailure?
+    /// Why old files could not be removed; the log itself is not touched by that.
+    public var retentionFailure: SystemFailure?
     /// The number of the next line.
     public var nextSequence: UInt64
 }
@@ -38,7 +40,7 @@ public final class EventLog: @unchecked Sendable {
     private let ring: LineRing
     private let files: any FileSystem
     private let isLive: Bool
-    private let lock: Int32?
+    private let lock: Int32
     // On `queue` only.
     private var writer: LogWriter
     private var timer: (any DispatchSourceTimer)?
@@ -56,41 +58,24 @@ public final class EventLog: @unchecked Sendable {
     public convenience init(
         camera: CameraID, paths: LogPaths, settings: LogSettings = LogSettings()
     ) throws(EventLogError) {
-        try self.init(
-            camera: camera, paths: paths, clock: .wall, settings: settings, isLive: true, files: RealFileSystem())
+        let files = RealFileSystem()
+        let opening = try LogOpening(live: camera, paths: paths, settings: settings, files: files, now: Self.now())
+        self.init(opening, camera: camera, isLive: true, files: files)
     }
 
     /// Begins a replay's log at `path`; what was there is replaced.
     public convenience init(replay path: String, camera: CameraID, clock: ClockSource) throws(EventLogError) {
-        try self.init(
-            camera: camera, paths: LogPaths(replay: path), clock: clock, settings: LogSettings(), isLive: false,
-            files: RealFileSystem())
+        let files = RealFileSystem()
+        let opening = try LogOpening(replay: camera, paths: LogPaths(replay: path), clock: clock, files: files)
+        self.init(opening, camera: camera, isLive: false, files: files)
     }
 
-    init(
-        camera: CameraID, paths: LogPaths, clock: ClockSource, settings: LogSettings, isLive: Bool,
-        files: any FileSystem
-    ) throws(EventLogError) {
+    init(_ opening: LogOpening, camera: CameraID, isLive: Bool, files: any FileSystem) {
         self.files = files
         self.isLive = isLive
         queue = DispatchQueue(label: "hcqd.log.\(camera.name)")
-        do {
-            let opening = try Opening(camera: camera, paths: paths, isLive: isLive, files: files)
-            lock = opening.lock
-            firstOrdinal = opening.state.nextOrdinal
-            recovered = opening.missing
-            cutBytes = opening.cutBytes
-            ring = LineRing(
-                camera: camera, clock: clock, nextSequence: opening.nextSequence, byteLimit: settings.memoryBytes)
-            var state = opening.state
-            state.nextOrdinal += LogWriter.ordinalBlock
-            writer = LogWriter(ring: ring, paths: paths, settings: settings, state: state, files: files)
-        } catch let error as EventLogError {
-            throw error
-        } catch {
-            throw .system(error as? SystemFailure ?? SystemFailure(call: "open", path: paths.active, code: EIO))
-        }
-        writer.begin(with: recovered, now: Self.now())
+        (lock, ring, writer) = (opening.lock, opening.ring, opening.writer)
+        (firstOrdinal, recovered, cutBytes) = (opening.firstOrdinal, opening.recovered, opening.cutBytes)
         if isLive { startTimer() }
     }
 
@@ -103,6 +88,16 @@ public final class EventLog: @unchecked Sendable {
         return lines.map(\.bytes)
     }
 
+    /// Writes events in order, for a replay: nothing may be missing from its log.
+    /// - Returns: their lines, newline at the end.
+    /// - Throws: when the disk does not take them.
+    @discardableResult
+    public func write(_ events: [Event]) throws(EventLogError) -> [[UInt8]] {
+        let lines = append(events)
+        if let failure = queue.sync(execute: { writer.failure?.cause }) { throw .system(failure) }
+        return lines
+    }
+
     /// Waits until everything is written and synchronised, or cannot be.
     public func flush() { queue.sync { writer.work(now: Self.now(), isLast: true) } }
 
@@ -111,9 +106,10 @@ public final class EventLog: @unchecked Sendable {
 
     public var status: LogStatus {
         let load = ring.load
-        let failure = queue.sync { writer.failure?.cause }
+        let (failure, retentionFailure) = queue.sync { (writer.failure?.cause, writer.retentionFailure) }
         return LogStatus(
-            waitingLines: load.lines, lost: load.lost, failure: failure, nextSequence: ring.nextSequence)
+            waitingLines: load.lines, lost: load.lost, failure: failure, retentionFailure: retentionFailure,
+            nextSequence: ring.nextSequence)
     }
 
     /// Writes what waits, synchronises and gives the log free. Later events are not written.
@@ -126,7 +122,7 @@ public final class EventLog: @unchecked Sendable {
             timer?.cancel()
             timer = nil
             writer.close(nextOrdinal: nextOrdinal, now: Self.now())
-            if let lock { files.close(lock) }
+            files.close(lock)
             return writer.failure?.cause
         }
         if let failure { throw .system(failure) }
@@ -134,7 +130,7 @@ public final class EventLog: @unchecked Sendable {
 
     deinit {
         timer?.cancel()
-        if !isClosed, let lock { files.close(lock) }
+        if !isClosed { files.close(lock) }
     }
 
     private func work() {
@@ -154,39 +150,5 @@ public final class EventLog: @unchecked Sendable {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
-    }
-}
-
-/// The steps from a directory to a log that can be written.
-private struct Opening {
-    let lock: Int32
-    var state: LogState
-    let nextSequence: UInt64
-    let missing: [Event]
-    let cutBytes: Int
-
-    init(camera: CameraID, paths: LogPaths, isLive: Bool, files: any FileSystem) throws {
-        try files.makeDirectory(paths.directory)
-        lock = try files.open(paths.lock, flags: O_RDWR | O_CREAT)
-        do {
-            guard try files.lock(lock, path: paths.lock) else { throw EventLogError.locked(path: paths.active) }
-            guard isLive, let statePath = paths.state else {
-                let descriptor = try files.open(paths.active, flags: O_WRONLY | O_CREAT | O_TRUNC)
-                files.close(descriptor)
-                try files.synchronizeDirectory(paths.directory)
-                (state, nextSequence, missing, cutBytes) = (LogState(), 1, [], 0)
-                return
-            }
-            try files.makeDirectory(LogPaths.split(statePath).directory)
-            let old = try LogState.read(statePath, files)
-            let recovery = try LogRecovery(paths, camera: camera, state: old, files: files)
-            state = old ?? LogState()
-            state.nextOrdinal = max(state.nextOrdinal, recovery.nextOrdinal)
-            (nextSequence, missing, cutBytes) = (recovery.nextSequence, recovery.missing, recovery.cutBytes)
-            state.sessionSequence = max(state.sessionSequence, recovery.nextSequence + UInt64(recovery.missing.count))
-        } catch {
-            files.close(lock)
-            throw error
-        }
     }
 }

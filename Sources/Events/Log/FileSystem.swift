@@ -53,6 +53,8 @@ protocol FileSystem: Sendable {
     func list(_ path: String) throws(SystemFailure) -> [String]
     /// Bytes that may still be written to the file system of `path`.
     func freeBytes(_ path: String) throws(SystemFailure) -> Int64
+    /// Microseconds since 1970, by the clock that `FileFacts.modified` is told by.
+    func utcNow() -> Int64
     /// false when another process holds the lock; the lock goes with the descriptor.
     func lock(_ descriptor: Int32, path: String) throws(SystemFailure) -> Bool
 }

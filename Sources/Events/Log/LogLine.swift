@@ -95,9 +95,14 @@ public struct LogLine: Decodable, Sendable {
         mask = try? values.decode(CompressedMask.self, forKey: .mask)
     }
 
+    /// Larger ones are damage: JSON readers cannot tell them apart, and no log comes this far.
+    private static let largestNumber: UInt64 = 1 << 53
+
     /// nil when `bytes` are not one whole line of a log.
     public init?(_ bytes: some Sequence<UInt8>) {
-        guard let line = try? JSONDecoder().decode(LogLine.self, from: Data(bytes)) else { return nil }
+        guard let line = try? JSONDecoder().decode(LogLine.self, from: Data(bytes)), line.seq <= Self.largestNumber else {
+            return nil
+        }
         self = line
     }
 }
@@ -131,9 +136,9 @@ extension LogLine {
 
     /// The track that the line is about: camera and the number at the end of `id`.
     var trackID: TrackID? {
-        guard let id, let dash = id.lastIndex(of: "-"), let ordinal = UInt64(id[id.index(after: dash)...]) else {
-            return nil
-        }
+        guard let id, let dash = id.lastIndex(of: "-"), let ordinal = UInt64(id[id.index(after: dash)...]),
+            ordinal <= Self.largestNumber
+        else { return nil }
         return TrackID(camera: CameraID(camera), ordinal: ordinal)
     }
 

@@ -15,11 +15,15 @@ struct LogWriter {
     /// The line that is being written.
     private var held: LineRing.Line?
     private(set) var failure: (cause: SystemFailure, at: Int64)?
+    private(set) var retentionFailure: SystemFailure?
+    private var nextSweep: Int64 = .min
     private var state: LogState
     private var stateIsDue = false
 
     /// A line is synchronised at most this long after it was written; a failed call is repeated as often. Microseconds.
     static let pace: Int64 = 1_000_000
+    /// Old files are looked for this often, after a rotation, and when the disk is full. Microseconds.
+    static let sweepPace: Int64 = 600_000_000
     /// So many ordinals are set aside at a time.
     static let ordinalBlock: UInt64 = 200
     /// So many sequence numbers.
@@ -55,6 +59,7 @@ struct LogWriter {
     mutating func begin(with missing: [Event], now: Int64) {
         ring.append(missing)
         work(now: now, isLast: true)
+        if failure == nil { state.sessionSequence = ring.nextSequence }
         stateIsDue = true
         work(now: now, isLast: true)
     }
@@ -82,11 +87,15 @@ struct LogWriter {
             if let log, let since = log.unsyncedSince, log.isUrgent || isLast || now - since >= Self.pace {
                 try synchronize()
             }
-            if stateIsDue { try writeState() }
+            if stateIsDue {
+                try synchronize()
+                try writeState()
+            }
             failure = nil
         } catch {
             failure = (error, now)
         }
+        sweepIfDue(now: now)
     }
 
     /// Closes the file; the next line opens it anew. For SIGUSR1, after someone renamed it.
@@ -102,7 +111,6 @@ struct LogWriter {
         if let nextOrdinal, failure == nil {
             state.nextOrdinal = nextOrdinal
             state.nextSequence = ring.nextSequence
-            state.sessionSequence = ring.nextSequence
             do { try writeState() } catch { failure = (error, now) }
         }
     }
@@ -225,12 +233,23 @@ struct LogWriter {
         try files.rename(paths.active, to: paths.active + "." + number)
         closeLog()
         _ = try openLog()
+        nextSweep = .min
+    }
+
+    private mutating func sweepIfDue(now: Int64) {
+        let isFull = failure.map { $0.cause.code == ENOSPC || $0.cause.code == EDQUOT } ?? false
+        guard paths.state != nil, now >= nextSweep || isFull else { return }
+        nextSweep = now + Self.sweepPace
+        do {
+            try LogRetention(paths: paths, settings: settings, files: files).sweep()
+            retentionFailure = nil
+        } catch { retentionFailure = error }
     }
 
     // MARK: State
 
-    /// Sets the next block of numbers aside before the last one is used up. The state is written after the line, so that a
-    /// first line that never became durable leaves no hole.
+    /// Sets the next block of numbers aside before the last one is used up. The state is written when the line is durable:
+    /// a first line that never was would leave a hole.
     private mutating func reserve(for line: LineRing.Line) {
         if line.sequence + Self.sequenceBlock / 2 >= state.nextSequence {
             state.nextSequence = line.sequence + Self.sequenceBlock

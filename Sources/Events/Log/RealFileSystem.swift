@@ -114,6 +114,12 @@ struct RealFileSystem: FileSystem {
         return Int64(status.f_bavail) * Int64(status.f_frsize)
     }
 
+    func utcNow() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
+    }
+
     func lock(_ descriptor: Int32, path: String) throws(SystemFailure) -> Bool {
         do {
             _ = try check("flock", path) { flock(descriptor, LOCK_EX | LOCK_NB) }

@@ -1,0 +1,182 @@
+internal import Glibc
+internal import Scene
+internal import Testing
+
+@testable internal import Events
+
+/// A disk that is full, broken, read-only or gone while the daemon stays up.
+@Suite struct FailingDiskTests {
+    private let disk = FaultyDisk()
+    private let paths = LogPaths(
+        camera: Made.camera, directory: "/log", stateDirectory: "/state", pictures: "/pictures")
+    private var settings = LogSettings()
+
+    private func open() throws -> LogOpening {
+        try LogOpening(live: Made.camera, paths: paths, settings: settings, files: disk, now: 0)
+    }
+
+    private func lines(_ path: String? = nil) throws -> [LogLine] {
+        try (disk.content(path ?? paths.active) ?? []).split(separator: 0x0a).map { try #require(LogLine($0)) }
+    }
+
+    @Test mutating func aFullDiskDropsUpdatesFirstAndSaysSo() throws {
+        settings.memoryBytes = 4000
+        var log = try open()
+        log.ring.append([Made.start(1, at: 0)])
+        log.writer.work(now: 0)
+        disk.plan.capacity = disk.names.reduce(0) { $0 + (disk.content($1)?.count ?? 0) } + 100
+        log.ring.append((1...30).map { Made.update(1, at: Double($0)) } + [Made.end(1, at: 31)])
+        log.writer.work(now: 1)
+        #expect(log.writer.failure?.cause.code == ENOSPC)
+        #expect(disk.content(paths.active)?.last == 0x0a, "the piece that fitted is taken back")
+        log.ring.append([Made.start(2, at: 32), Made.end(2, at: 33)])
+        #expect(log.ring.load.bytes <= 4000)
+
+        disk.plan.capacity = .max
+        log.writer.work(now: 2)
+        #expect(try lines().count == 1, "not before a second has passed")
+        log.writer.work(now: 1_100_000)
+        #expect(log.writer.isSettled)
+        let all = try lines()
+        let types = all.map(\.type)
+        #expect(types.last == "events_dropped")
+        #expect(types.filter { $0 == "start" }.count == 2)
+        #expect(types.filter { $0 == "end" }.count == 2)
+        let loss = try #require(all.last)
+        #expect(loss.counts == ["update": 30 - types.filter { $0 == "update" }.count])
+        let holes = Int(loss.seq) - all.count
+        #expect(holes > 0)
+        #expect(holes == loss.counts?.values.reduce(0, +), "a hole in seq is what was lost")
+        #expect(try JSONSchema.complaints(about: disk.content(paths.active) ?? []) == "")
+    }
+
+    @Test mutating func withoutUpdatesTheOldestGo() throws {
+        settings.memoryBytes = 2000
+        let log = try open()
+        disk.plan.failing["write"] = EIO
+        log.ring.append((1...30).map { Made.event(.occupancy(zone: "yard", count: $0), at: 0) })
+        var log2 = log
+        log2.writer.work(now: 0)
+        disk.plan.failing = [:]
+        log2.writer.work(now: 1_000_000)
+        let counts = try lines().compactMap(\.count)
+        #expect(counts.last == 30)
+        #expect(counts.count < 30)
+        #expect(try lines().last?.counts?["occupancy"] == 30 - counts.count)
+    }
+
+    @Test func whatAFailedSyncForgotIsWrittenAgain() throws {
+        var log = try open()
+        disk.plan.failing["fdatasync"] = EIO
+        log.ring.append([Made.start(1, at: 0), Made.end(1, at: 1)])
+        log.writer.work(now: 0)
+        #expect(log.writer.failure?.cause.call == "fdatasync")
+        disk.plan.failing = [:]
+        log.writer.work(now: 1_000_000)
+        #expect(log.writer.isSettled)
+        var luck = NoLuck()
+        disk.crash(luck: &luck)
+        #expect(try lines().map(\.type) == ["start", "end"])
+    }
+
+    @Test(arguments: [("open", EROFS), ("write", EIO), ("fsync", EIO), ("fstat", EIO), ("stat", EIO), ("rename", EACCES)])
+    func staysUpAndCatchesUp(call: String, code: Int32) throws {
+        var log = try open()
+        log.writer.reopen(now: 0)
+        disk.plan.failing[call] = code
+        for second in 0..<5 {
+            log.ring.append([Made.start(UInt64(second), at: Double(second)), Made.end(UInt64(second), at: Double(second))])
+            log.writer.work(now: Int64(second) * 1_000_000)
+        }
+        disk.plan.failing = [:]
+        log.writer.work(now: 10_000_000)
+        #expect(log.writer.isSettled)
+        #expect(try lines().map(\.seq) == Array(1...10))
+    }
+
+    @Test func makesItsDirectoryAgain() throws {
+        var log = try open()
+        log.ring.append([Made.start(1, at: 0)])
+        log.writer.work(now: 0)
+        disk.removeDirectory("/log")
+        log.ring.append([Made.end(1, at: 1)])
+        log.writer.work(now: 1)
+        #expect(try lines().map(\.seq) == [2])
+    }
+
+    @Test func aTruncatedCopyLeavesAHoleAndNoTornLine() throws {
+        var log = try open()
+        log.ring.append([Made.start(1, at: 0)])
+        log.writer.work(now: 0)
+        disk.truncateFromOutside(paths.active)
+        log.ring.append([Made.update(1, at: 1), Made.end(1, at: 2)])
+        log.writer.work(now: 1)
+        #expect(try lines().map(\.seq) == [2, 3])
+        #expect(log.writer.isSettled)
+    }
+
+    @Test mutating func keepsDaysBytesAndFreeSpace() throws {
+        let day: Int64 = 86_400_000_000
+        for (i, age) in [Int64(5), 3, 1].enumerated() {
+            disk.put("/log/door.jsonl.00000000000\(i + 1)", [UInt8](repeating: 0x0a, count: 1000), modified: (10 - age) * day)
+            disk.put("/pictures/door-\(i).jpg", [UInt8](repeating: 0, count: 1000), modified: (10 - age) * day + 1)
+        }
+        disk.put("/pictures/notes.txt", [1], modified: 0)
+        disk.put(paths.active, [UInt8](repeating: 0x0a, count: 1000), modified: 0)
+        disk.clock = 10 * day
+        func sweep() throws -> [String] {
+            try LogRetention(paths: paths, settings: settings, files: disk).sweep()
+        }
+        #expect(try sweep().isEmpty)
+        settings.keepDays = 4
+        #expect(try sweep() == ["/log/door.jsonl.000000000001", "/pictures/door-0.jpg"])
+        settings.keepBytes = 4500
+        #expect(try sweep() == ["/log/door.jsonl.000000000002"])
+        settings.keepFreeBytes = 1000
+        disk.plan.capacity = 4500  // of which 3 old files, the active one and the notes take 4001
+        #expect(try sweep() == ["/pictures/door-1.jpg"])
+        #expect(disk.content(paths.active) != nil)
+        #expect(disk.content("/pictures/notes.txt") != nil)
+    }
+
+    @Test func aZeroedTailIsCut() throws {
+        let line = EventRecord.line(Made.start(1, at: 0), sequence: 1, clock: .wall)
+        let second = EventRecord.line(Made.update(1, at: 1), sequence: 2, clock: .wall)
+        disk.put(paths.active, line + second.prefix(20) + [UInt8](repeating: 0, count: 5000) + [0x0a, 0x0a])
+        let log = try open()
+        #expect(log.cutBytes == 5022)
+        #expect(try lines().map(\.type) == ["start", "end"])
+    }
+
+    @Test func absurdNumbersAreNotBelieved() throws {
+        let text = #"{"v":1,"seq":18446744073709551615,"type":"start","camera":"door","t":"2023-11-14T22:13:20.200Z","pts":0}"#
+        disk.put(paths.active, Array((text + "\n").utf8))
+        #expect(try open().ring.nextSequence == 1)
+    }
+
+    @Test func anyDamageIsSurvived() throws {
+        var luck = SplitMix(state: 7)
+        let good = EventRecordTests.everyKind.enumerated().flatMap {
+            EventRecord.line($0.element, sequence: UInt64($0.offset + 1), clock: .wall)
+        }
+        for _ in 0..<300 {
+            let disk = FaultyDisk()
+            var bytes = Array(good.prefix(Int.random(in: 0...good.count, using: &luck)))
+            for _ in 0..<Int.random(in: 0...20, using: &luck) where !bytes.isEmpty {
+                bytes[Int.random(in: 0..<bytes.count, using: &luck)] = UInt8.random(in: 0...255, using: &luck)
+            }
+            disk.put(paths.active, bytes)
+            disk.put("/state/door.state.json", Array(bytes.prefix(50)))
+            var log = try LogOpening(live: Made.camera, paths: paths, settings: settings, files: disk, now: 0)
+            log.ring.append([Made.start(99, at: 0)])
+            log.writer.work(now: 2_000_000, isLast: true)
+            #expect(log.writer.isSettled)
+            #expect(disk.content(paths.active)?.last == 0x0a)
+        }
+    }
+}
+
+/// Spares nothing.
+private struct NoLuck: RandomNumberGenerator {
+    mutating func next() -> UInt64 { 0 }
+}
