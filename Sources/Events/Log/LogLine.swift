@@ -96,7 +96,7 @@ public struct LogLine: Decodable, Sendable {
     }
 
     /// Larger ones are damage: JSON readers cannot tell them apart, and no log comes this far.
-    private static let largestNumber: UInt64 = 1 << 53
+    static let largestNumber: UInt64 = 1 << 53
 
     /// nil when `bytes` are not one whole line of a log.
     public init?(_ bytes: some Sequence<UInt8>) {

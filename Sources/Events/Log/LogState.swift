@@ -24,7 +24,9 @@ struct LogState: Codable, Equatable {
         let descriptor = try files.open(path, flags: O_RDONLY)
         defer { files.close(descriptor) }
         let bytes = try files.read(descriptor, at: 0, count: Int(facts.size), path: path)
-        return try? JSONDecoder().decode(LogState.self, from: Data(bytes))
+        guard let state = try? JSONDecoder().decode(LogState.self, from: Data(bytes)) else { return nil }
+        let numbers = [state.nextSequence, state.nextOrdinal, state.sessionSequence]
+        return numbers.allSatisfy { (1...LogLine.largestNumber).contains($0) } ? state : nil
     }
 
     /// Replaces the file as a whole: a reader finds the old state or the new one.

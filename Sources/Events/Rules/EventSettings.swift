@@ -117,6 +117,9 @@ public struct ZoneSettings: Codable, Sendable, Equatable {
     public var inertia: Double = 0.2
     /// Who stays this long loiters. Seconds, over 0 to 86400; nil (the default) is never.
     public var loiteringAfter: Double?
+    /// Whether a wrist in here while the feet are outside is told as the posture `reaching`; for zones drawn over a counter
+    /// or a shelf, not over a floor. Default false.
+    public var reaching: Bool = false
     /// Only people with at least this score count here. 0...1, default 0.
     public var minScore: Float = 0
     /// Only people at least this high count here, as a share of the frame's height. 0...1, default 0.
@@ -128,7 +131,7 @@ public struct ZoneSettings: Codable, Sendable, Equatable {
     }
 
     public enum CodingKeys: String, CodingKey, CaseIterable {
-        case name, polygon, purpose, anchor
+        case name, polygon, purpose, anchor, reaching
         case minOverlap = "min_overlap"
         case inertiaFrames = "inertia_frames"
         case inertia = "inertia_s"
@@ -147,6 +150,7 @@ public struct ZoneSettings: Codable, Sendable, Equatable {
         inertiaFrames = try values.decodeIfPresent(Int.self, forKey: .inertiaFrames) ?? inertiaFrames
         inertia = try values.decodeIfPresent(Double.self, forKey: .inertia) ?? inertia
         loiteringAfter = try values.decodeIfPresent(Double.self, forKey: .loiteringAfter)
+        reaching = try values.decodeIfPresent(Bool.self, forKey: .reaching) ?? reaching
         minScore = try values.decodeIfPresent(Float.self, forKey: .minScore) ?? minScore
         minHeight = try values.decodeIfPresent(Float.self, forKey: .minHeight) ?? minHeight
     }
@@ -161,6 +165,7 @@ public struct ZoneSettings: Codable, Sendable, Equatable {
         try values.encode(inertiaFrames, forKey: .inertiaFrames)
         try values.encode(inertia, forKey: .inertia)
         try values.encodeIfPresent(loiteringAfter, forKey: .loiteringAfter)
+        try values.encode(reaching, forKey: .reaching)
         try values.encode(minScore, forKey: .minScore)
         try values.encode(minHeight, forKey: .minHeight)
     }

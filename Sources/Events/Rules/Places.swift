@@ -35,6 +35,14 @@ extension Places.Zone {
         }
     }
 
+    /// Whether a wrist that was seen is in the zone while the feet are outside.
+    func isReachedInto(by person: Person, ground: GroundPoint, confidence: Float) -> Bool {
+        guard !polygon.contains(ground.point) else { return false }
+        return [Joint.leftWrist, .rightWrist].compactMap { person[$0] }.contains {
+            $0.confidence >= confidence && polygon.contains($0.position)
+        }
+    }
+
     private func boxShare(_ box: Box) -> Float { box.area > 0 ? polygon.intersection(box) / box.area : 0 }
 
     private func maskShare(_ person: Mask?) -> Float? {

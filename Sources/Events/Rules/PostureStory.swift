@@ -1,12 +1,97 @@
 internal import Scene
 
-/// One person's posture over time.
+/// One person's posture over time: said when it held long enough, also through frames that say nothing or stray.
 struct PostureStory: Sendable {
+    /// What was said last; nil when nothing was, or nothing was seen of it for a while.
     private(set) var current: Posture?
+    private var run: Run?
+    private var fall = Fall()
+    private var lastSeen: StreamTime?
 
+    /// Frames that agree on a posture, with few others between.
+    private struct Run {
+        let posture: Posture
+        let since: StreamTime
+        var agreeing = 1
+        var straying = 0
+    }
+
+    /// After this long without a posture nothing is known any more. Seconds.
+    private static let memory = 10.0
+    /// One frame in five may stray.
+    private static let tolerance = 0.25
+
+    /// - Returns: a posture that is said now, and since when it holds.
     mutating func observe(
-        _ person: Person, at time: StreamTime, settings: EventSettings, aspect: Float
+        _ person: Person, isReaching: Bool, at time: StreamTime, settings: EventSettings, aspect: Float
     ) -> (posture: Posture, since: StreamTime)? {
-        nil
+        var found = PostureRule.posture(of: person, jointConfidence: settings.jointConfidence, aspect: aspect)
+        if isReaching, found != .lying { found = .reaching }
+        fall.observe(person, posture: found, at: time, aspect: aspect)
+        guard let found else {
+            if let lastSeen, time.seconds(since: lastSeen) > Self.memory { (current, run) = (nil, nil) }
+            return nil
+        }
+        lastSeen = time
+        extendRun(found, at: time)
+        if let since = fall.since, time.seconds(since: since) >= settings.posture.fallenHold {
+            return say(.fallen, since: since)
+        }
+        guard let run, time.seconds(since: run.since) >= settings.posture.hold, run.agreeing >= 2 else { return nil }
+        // Who has fallen and still lies has fallen.
+        if run.posture == .lying, current == .fallen { return nil }
+        return say(run.posture, since: run.since)
+    }
+
+    private mutating func extendRun(_ found: Posture, at time: StreamTime) {
+        guard var run else {
+            run = Run(posture: found, since: time)
+            return
+        }
+        if run.posture == found { run.agreeing += 1 } else { run.straying += 1 }
+        let isBroken = Double(run.straying) > Self.tolerance * Double(run.agreeing)
+        self.run = isBroken ? Run(posture: found, since: time) : run
+    }
+
+    private mutating func say(_ posture: Posture, since: StreamTime) -> (posture: Posture, since: StreamTime)? {
+        guard posture != current else { return nil }
+        current = posture
+        return (posture, since)
+    }
+}
+
+/// Whether a person fell: was upright, now lies much lower, wider than high, and still.
+struct Fall: Sendable {
+    /// When everything began to agree; nil while it does not.
+    private(set) var since: StreamTime?
+    /// The height that this person had standing, in frame heights.
+    private var standing: Float?
+    private var restingPlace: Point?
+
+    /// Less than this share of the standing height is left.
+    private static let heightLeft: Float = 0.7
+    /// The body is at least this much wider than high.
+    private static let leastAspect: Float = 0.9
+    /// Still is: the middle stays within this share of the standing height.
+    private static let stillness: Float = 0.25
+
+    mutating func observe(_ person: Person, posture: Posture?, at time: StreamTime, aspect: Float) {
+        if posture == .upright || posture == .handsUp {
+            standing = max(person.box.height, 0.95 * (standing ?? 0))
+        }
+        guard let standing, posture == .lying else {
+            // A frame that says nothing neither confirms nor refutes.
+            if posture != nil { (since, restingPlace) = (nil, nil) }
+            return
+        }
+        let body = person.mask?.boundingBox ?? person.box
+        let isLow = body.height < Self.heightLeft * standing
+        let isWide = body.width * aspect > Self.leastAspect * body.height
+        guard isLow, isWide else {
+            (since, restingPlace) = (nil, nil)
+            return
+        }
+        if let restingPlace, distance(restingPlace, body.center, aspect: aspect) <= Self.stillness * standing { return }
+        (since, restingPlace) = (time, body.center)
     }
 }

@@ -49,7 +49,7 @@ struct TrackStory: Sendable {
             let ground = GroundPoint(of: track.person, jointConfidence: settings.jointConfidence)
             self.ground = ground
             observePlaces(ground, at: time, settings: settings, places: places, into: &news)
-            observeBody(ground, at: time, settings: settings, into: &news)
+            observeBody(ground, at: time, settings: settings, places: places, into: &news)
         }
         if !isTold {
             guard isWorthTelling(at: time, settings: settings) else { return }
@@ -99,13 +99,19 @@ struct TrackStory: Sendable {
     }
 
     private mutating func observeBody(
-        _ ground: GroundPoint, at time: StreamTime, settings: EventSettings, into news: inout [Event.Kind]
+        _ ground: GroundPoint, at time: StreamTime, settings: EventSettings, places: Places,
+        into news: inout [Event.Kind]
     ) {
         let height = track.person.box.height
         stillness.observe(ground.point, height: height, at: time, settings: settings, aspect: aspect)
         path.append(ground.point, at: time, aspect: aspect)
         guard settings.posture.enabled else { return }
-        if let change = posture.observe(track.person, at: time, settings: settings, aspect: aspect) {
+        let isReaching = places.zones.contains {
+            $0.settings.reaching && $0.isReachedInto(by: track.person, ground: ground, confidence: settings.jointConfidence)
+        }
+        if let change = posture.observe(
+            track.person, isReaching: isReaching, at: time, settings: settings, aspect: aspect)
+        {
             news.append(.posture(track.id, change.posture, since: change.since))
         }
     }
