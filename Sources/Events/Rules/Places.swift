@@ -25,6 +25,11 @@ struct Places: Sendable {
     }
 }
 
+extension ZoneSettings {
+    /// Whether people enter and leave it as far as the log is concerned.
+    var isTold: Bool { purpose == .presence || purpose == .required }
+}
+
 extension Places.Zone {
     /// Whether a person is in the zone by the zone's own anchor.
     func holds(_ person: Person, ground: GroundPoint) -> Bool {

@@ -4,14 +4,16 @@ internal import Scene
 struct PostureStory: Sendable {
     /// What was said last; nil when nothing was, or nothing was seen of it for a while.
     private(set) var current: Posture?
-    private var run: Run?
+    /// What may be said next.
+    private var candidate: Candidate?
     private var fall = Fall()
     private var lastSeen: StreamTime?
 
-    /// Frames that agree on a posture, with few others between.
-    private struct Run {
+    /// A posture that differs from what was said, with few other frames between.
+    private struct Candidate {
         let posture: Posture
         let since: StreamTime
+        var last: StreamTime
         var agreeing = 1
         var straying = 0
     }
@@ -20,6 +22,8 @@ struct PostureStory: Sendable {
     private static let memory = 10.0
     /// One frame in five may stray.
     private static let tolerance = 0.25
+    /// A posture that was not seen for so long has to begin again. Seconds.
+    private static let gap = 1.0
 
     /// - Returns: a posture that is said now, and since when it holds.
     mutating func observe(
@@ -29,31 +33,38 @@ struct PostureStory: Sendable {
         if isReaching, found != .lying { found = .reaching }
         fall.observe(person, posture: found, at: time, aspect: aspect)
         guard let found else {
-            if let lastSeen, time.seconds(since: lastSeen) > Self.memory { (current, run) = (nil, nil) }
+            if let lastSeen, time.seconds(since: lastSeen) > Self.memory { (current, candidate) = (nil, nil) }
             return nil
         }
         lastSeen = time
-        extendRun(found, at: time)
+        weigh(found, at: time)
         if let since = fall.since, time.seconds(since: since) >= settings.posture.fallenHold {
             return say(.fallen, since: since)
         }
-        guard let run, time.seconds(since: run.since) >= settings.posture.hold, run.agreeing >= 2 else { return nil }
-        // Who has fallen and still lies has fallen.
-        if run.posture == .lying, current == .fallen { return nil }
-        return say(run.posture, since: run.since)
+        guard let candidate, time.seconds(since: candidate.since) >= settings.posture.hold, candidate.agreeing >= 2
+        else { return nil }
+        return say(candidate.posture, since: candidate.since)
     }
 
-    private mutating func extendRun(_ found: Posture, at time: StreamTime) {
-        guard var run else {
-            run = Run(posture: found, since: time)
-            return
+    private mutating func weigh(_ found: Posture, at time: StreamTime) {
+        // Who has fallen and still lies has fallen.
+        let isAsSaid = found == current || (found == .lying && current == .fallen)
+        if let candidate, time.seconds(since: candidate.last) > Self.gap { self.candidate = nil }
+        if var candidate {
+            if candidate.posture == found {
+                candidate.agreeing += 1
+                candidate.last = time
+            } else {
+                candidate.straying += 1
+            }
+            let isBroken = Double(candidate.straying) > Self.tolerance * Double(candidate.agreeing)
+            self.candidate = isBroken ? nil : candidate
         }
-        if run.posture == found { run.agreeing += 1 } else { run.straying += 1 }
-        let isBroken = Double(run.straying) > Self.tolerance * Double(run.agreeing)
-        self.run = isBroken ? Run(posture: found, since: time) : run
+        if candidate == nil, !isAsSaid { candidate = Candidate(posture: found, since: time, last: time) }
     }
 
     private mutating func say(_ posture: Posture, since: StreamTime) -> (posture: Posture, since: StreamTime)? {
+        candidate = nil
         guard posture != current else { return nil }
         current = posture
         return (posture, since)

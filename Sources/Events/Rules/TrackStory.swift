@@ -82,6 +82,7 @@ struct TrackStory: Sendable {
     ) {
         let (id, person) = (track.id, track.person)
         for (i, zone) in places.zones.enumerated() {
+            guard zone.settings.isTold else { continue }
             let counts = topScore >= zone.settings.minScore && topHeight >= zone.settings.minHeight
             let isInside = counts && zone.holds(person, ground: ground)
             switch visits[i].observe(isInside: isInside, at: time, settings: zone.settings) {
