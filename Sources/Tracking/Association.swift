@@ -6,6 +6,8 @@ import Scene
 struct Association {
     let settings: TrackerSettings
     let frameAspect: Double
+    /// Seconds since the last frame.
+    let stepOfFrame: Double
 
     /// Pairs tracks with detections so that the sum of `similarity - least` is greatest.
     /// - Parameters:
@@ -30,13 +32,21 @@ struct Association {
     /// - Parameter prediction: the track's box and joints as expected in this frame.
     func similarity(_ track: Tracklet, _ prediction: Prediction, _ detection: Detection) -> Double {
         let box = detection.person.box
-        let grow = Float(min(track.motion.uncertainty, 0.5))
+        let grow = Float(min(settings.uncertaintyGrowth * track.motion.uncertainty, 0.5))
         let (gx, gy) = (grow * box.height / Float(frameAspect) / 2, grow * box.height / 2)
-        let overlap = prediction.box.grown(x: gx, y: gy).iou(box.grown(x: gx, y: gy))
+        let margin = Float(settings.boxMargin)
+        let expected = prediction.box
+        let overlap = expected.grown(x: gx + margin * expected.width, y: gy + margin * expected.height)
+            .iou(box.grown(x: gx + margin * box.width, y: gy + margin * box.height))
         guard overlap > 0 else { return 0 }
         var evidence = Evidence()
         let weights = settings.weights
-        evidence.add(Double(overlap), weight: weights.box, reliability: 1)
+        var like = Double(overlap)
+        if settings.heightPower > 0 {
+            let (a, b) = (Double(prediction.box.height), Double(box.height))
+            like *= pow(min(a, b) / max(a, b), settings.heightPower)
+        }
+        evidence.add(like, weight: weights.box, reliability: 1)
         if weights.joints > 0,
             let (oks, reliability) = jointSimilarity(
                 prediction.keypoints, detection.person.keypoints, box: box, frameAspect: frameAspect)
@@ -51,7 +61,7 @@ struct Association {
         if weights.embedding > 0, let likeness = likeness(track, detection) {
             evidence.add(likeness, weight: weights.embedding, reliability: 1)
         }
-        return evidence.similarity
+        return evidence.similarity - settings.staleness * (track.unseen - stepOfFrame)
     }
 
     /// How well a detection fits a person who was out of sight for a while: distance by the motion's uncertainty, size,

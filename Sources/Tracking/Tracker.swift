@@ -30,8 +30,15 @@ public struct Tracker: Sendable {
         lastTime = time
         for i in tracklets.indices { tracklets[i].predict(seconds: dt, longestStep: settings.longestStep) }
         let detections = people.filter { $0.score >= settings.weakScore && $0.box.area > 0 }.map(Detection.init)
-        let unused = associate(detections, at: time)
+        if settings.followsCamera {
+            let shift = cameraShift(from: tracklets, to: detections, frameAspect: frameAspect)
+            for i in tracklets.indices { tracklets[i].shift(by: shift) }
+        }
+        let unused = associate(detections, at: time, step: min(dt, settings.longestStep))
+        let seen = tracklets.filter(\.isSeen)
         for j in unused where detections[j].person.score >= settings.birthScore {
+            let box = detections[j].person.box
+            if seen.contains(where: { Double($0.detection.person.box.iou(box)) > settings.birthOverlap }) { continue }
             tracklets.append(
                 Tracklet(detections[j], at: time, frameAspect: frameAspect, settings: settings.motion))
         }
@@ -50,8 +57,8 @@ public struct Tracker: Sendable {
 
     /// Confident detections first, then weak ones, then people who come back from out of sight.
     /// - Returns: the confident detections that continue no track.
-    private mutating func associate(_ detections: [Detection], at time: StreamTime) -> [Int] {
-        let association = Association(settings: settings, frameAspect: frameAspect)
+    private mutating func associate(_ detections: [Detection], at time: StreamTime, step dt: Double) -> [Int] {
+        let association = Association(settings: settings, frameAspect: frameAspect, stepOfFrame: dt)
         let predictions = tracklets.map(Prediction.init)
         let confident = detections.indices.filter { detections[$0].person.score >= settings.confidentScore }
         let weak = detections.indices.filter { detections[$0].person.score < settings.confidentScore }
@@ -67,13 +74,21 @@ public struct Tracker: Sendable {
         func similarity(_ i: Int, _ j: Int) -> Double {
             association.similarity(tracklets[i], predictions[i], detections[j])
         }
+        if settings.confirmedFirst {
+            settle(
+                association.pairs(
+                    tracks: openTracks.filter { tracklets[$0].isConfirmed }, detections: openConfident,
+                    least: settings.confidentSimilarity, similarity: similarity))
+        }
         settle(
             association.pairs(
                 tracks: openTracks, detections: openConfident, least: settings.confidentSimilarity,
                 similarity: similarity))
         settle(
             association.pairs(
-                tracks: openTracks.filter { tracklets[$0].isConfirmed }, detections: weak,
+                tracks: openTracks.filter {
+                    tracklets[$0].isConfirmed && tracklets[$0].unseen <= settings.weakPatience
+                }, detections: weak,
                 least: settings.weakSimilarity, similarity: similarity))
         settle(
             association.pairs(

@@ -26,6 +26,23 @@ public struct TrackerSettings: Codable, Sendable, Equatable {
     /// Least similarity for a person who was out of sight, 0...1.
     public var returningSimilarity: Double = 0.3
 
+    /// A detection that overlaps a person found in the same frame by more starts no track, 0...1.
+    public var birthOverlap: Double = 1
+    /// Boxes are compared after growing by this share of the motion's uncertainty.
+    public var uncertaintyGrowth: Double = 1
+    /// Boxes are compared after growing by this share of their own size on every side.
+    public var boxMargin: Double = 0
+    /// A track that was not found for a while is less like any detection: by this much a second.
+    public var staleness: Double = 0
+    /// How much unlike heights count against a pair: the exponent of the ratio of heights.
+    public var heightPower: Double = 0
+    /// Whether the common shift of all people is taken for a movement of the camera.
+    public var followsCamera = false
+    /// Whether confirmed tracks choose before others.
+    public var confirmedFirst = false
+    /// Weak detections only continue tracks seen within so many seconds.
+    public var weakPatience: Double = 0.5
+
     /// What each kind of evidence weighs in the similarity of a track and a detection; each is multiplied with its own
     /// reliability, and evidence that is missing weighs nothing.
     public var weights = Weights()

@@ -29,6 +29,8 @@ struct TrackCommand: ParsableCommand {
     var fps: Double?
     @Option(help: "Size of the pictures in pixels, as 1920x1080.")
     var size: String?
+    @Option(help: "Fill holes in a track by straight lines if they last no longer than so many seconds.")
+    var fill = 0.0
     @Option(help: "A setting of the tracker, as name=value; may be given often.")
     var set: [String] = []
 
@@ -69,8 +71,8 @@ struct TrackCommand: ParsableCommand {
         var settings = TrackerSettings.boxesOnly
         for assignment in set {
             let parts = assignment.split(separator: "=", maxSplits: 1).map(String.init)
-            guard parts.count == 2, let value = Double(parts[1]) else {
-                throw ValidationError("--set is NAME=NUMBER, such as patience=1; found '\(assignment)'")
+            guard parts.count == 2, let value = settingValue(parts[1]) else {
+                throw ValidationError("--set is NAME=VALUE, such as patience=1; found '\(assignment)'")
             }
             guard try settings.set(parts[0], to: value) else {
                 throw ValidationError("--set: there is no setting '\(parts[0])'")
@@ -79,7 +81,7 @@ struct TrackCommand: ParsableCommand {
         return settings
     }
 
-    /// Runs the tracker; every line is a box of a confirmed track in a frame where it was found.
+    /// Runs the tracker; every line is a box of a confirmed track in a frame where it was found, or in a filled hole.
     private func tracks(_ file: MOTFile, size: PixelSize, fps: Double, frames: Int, settings: TrackerSettings) -> String {
         var byFrame = [[Person]](repeating: [], count: frames)
         for box in file.boxes where (1...max(1, frames)).contains(box.frame) {
@@ -87,20 +89,22 @@ struct TrackCommand: ParsableCommand {
         }
         var tracker = Tracker(camera: CameraID("mot"), firstOrdinal: 1, settings: settings)
         tracker.frameAspect = Double(size.width) / Double(size.height)
-        var writer = MOTWriter(size: size)
+        var found: [MOTBox] = []
         for (index, people) in byFrame.enumerated() {
             let microseconds = Int64((Double(index) / fps * 1e6).rounded())
             let time = StreamTime(microseconds: microseconds, utcMicroseconds: microseconds)
-            writer.add(tracker.update(with: people, at: time), frame: index + 1)
+            for track in tracker.update(with: people, at: time) where track.state == .seen {
+                found.append(MOTBox(track, frame: index + 1, size: size))
+            }
         }
-        return writer.text
+        return MOTBox.fillingHoles(found, upTo: Int((fill * fps).rounded())).map(\.line).joined()
     }
 }
 
 extension TrackerSettings {
     /// Changes one number by its name, such as `motion.acceleration`.
     /// - Returns: false when there is no such setting.
-    mutating func set(_ path: String, to value: Double) throws -> Bool {
+    mutating func set(_ path: String, to value: NSNumber) throws -> Bool {
         var tree = try JSONSerialization.jsonObject(with: JSONEncoder().encode(self)) as? [String: Any] ?? [:]
         guard assign(value, at: path.split(separator: ".").map(String.init)[...], in: &tree) else { return false }
         self = try JSONDecoder().decode(TrackerSettings.self, from: JSONSerialization.data(withJSONObject: tree))
@@ -108,11 +112,17 @@ extension TrackerSettings {
     }
 }
 
-private func assign(_ value: Double, at path: ArraySlice<String>, in tree: inout [String: Any]) -> Bool {
+/// A number or a flag.
+private func settingValue(_ text: String) -> NSNumber? {
+    if let flag = Bool(text) { return NSNumber(value: flag) }
+    return Double(text).map { NSNumber(value: $0) }
+}
+
+private func assign(_ value: NSNumber, at path: ArraySlice<String>, in tree: inout [String: Any]) -> Bool {
     guard let name = path.first, let old = tree[name] else { return false }
     if path.count == 1 {
-        guard old is NSNumber else { return false }
-        tree[name] = value == value.rounded() && abs(value) < 1e15 ? NSNumber(value: Int(value)) : NSNumber(value: value)
+        guard !(old is [String: Any]) else { return false }
+        tree[name] = value
         return true
     }
     guard var branch = old as? [String: Any], assign(value, at: path.dropFirst(), in: &branch) else { return false }

@@ -1,6 +1,7 @@
 """What pycocotools says of COCO results.
 
-python coco_figures.py make SEED FOLDER    writes FOLDER/truth.json and FOLDER/results.json, random and awkward
+python coco_figures.py cases N FOLDER    writes N random, awkward cases FOLDER/0/truth.json, FOLDER/0/results.json ...
+    and prints JSON: a list of {task: [figures, figures without small people]}
 python coco_figures.py judge TRUTH RESULTS bbox|segm|keypoints [no-small]    prints JSON: the figures in COCOeval's order
 """
 
@@ -8,6 +9,7 @@ import contextlib
 import copy
 import io
 import json
+import pathlib
 import sys
 
 import numpy as np
@@ -136,8 +138,20 @@ def make(seed, folder):
         json.dump(results, file)
 
 
+def cases(count, folder):
+    figures = []
+    for seed in range(count):
+        place = pathlib.Path(folder, str(seed))
+        place.mkdir()
+        make(seed, place)
+        truth, results = str(place / "truth.json"), str(place / "results.json")
+        figures.append({task: [judge(truth, results, task, small) for small in (False, True)]
+                        for task in ("bbox", "segm", "keypoints")})
+    return figures
+
+
 if __name__ == "__main__":
-    if sys.argv[1] == "make":
-        make(int(sys.argv[2]), sys.argv[3])
+    if sys.argv[1] == "cases":
+        print(json.dumps(cases(int(sys.argv[2]), sys.argv[3])))
     else:
         print(json.dumps(judge(*sys.argv[2:5], "no-small" in sys.argv)))
