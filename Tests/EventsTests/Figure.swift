@@ -107,8 +107,8 @@ struct Figure {
             for step in 0...steps {
                 let t = Float(step) / Float(steps)
                 let (x, y) = ((p.x + t * (q.x - p.x)) * scale, (p.y + t * (q.y - p.y)) * scale)
-                for row in max(0, Int(y - radius))..<max(0, min(rows, Int(y + radius) + 1)) {
-                    for column in max(0, Int(x - radius))..<max(0, min(width, Int(x + radius) + 1)) {
+                for row in min(rows, max(0, Int(y - radius)))..<max(0, min(rows, Int(y + radius) + 1)) {
+                    for column in min(width, max(0, Int(x - radius)))..<max(0, min(width, Int(x + radius) + 1)) {
                         let (dx, dy) = (Float(column) + 0.5 - x, Float(row) + 0.5 - y)
                         if dx * dx + dy * dy <= radius * radius { bitmap[row * width + column] = 1 }
                     }

@@ -44,6 +44,13 @@ struct RealFileSystem: FileSystem {
         return Array(bytes.prefix(filled))
     }
 
+    /// What comes next from a file or a pipe; empty at the end.
+    func readNext(_ descriptor: Int32, count: Int, path: String) throws(SystemFailure) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        let got = try check("read", path) { bytes.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, count) } }
+        return Array(bytes.prefix(got))
+    }
+
     func truncate(_ descriptor: Int32, to size: Int64, path: String) throws(SystemFailure) {
         _ = try check("ftruncate", path) { ftruncate(descriptor, off_t(size)) }
     }

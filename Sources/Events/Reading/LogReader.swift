@@ -1,0 +1,119 @@
+internal import Glibc
+
+/// Reads the whole lines of a log from a descriptor that may still grow.
+struct LineScanner {
+    private var rest: [UInt8] = []
+
+    /// The lines that `bytes` complete, without their newlines.
+    mutating func take(_ bytes: [UInt8]) -> [[UInt8]] {
+        rest += bytes
+        var lines: [[UInt8]] = []
+        var start = rest.startIndex
+        while let newline = rest[start...].firstIndex(of: 0x0a) {
+            lines.append(Array(rest[start..<newline]))
+            start = newline + 1
+        }
+        rest.removeFirst(start)
+        // No line of a log is that long: this is some other file.
+        if rest.count > 16 * EventRecord.maximumBytes { rest = [] }
+        return lines
+    }
+
+    mutating func forget() { rest = [] }
+}
+
+/// Reads logs from files.
+public enum LogReader {
+    /// Calls `body` for every line that can be read, with its bytes without the newline.
+    /// - Parameter path: a file; `-` is standard input.
+    /// - Returns: the number of lines that cannot be read.
+    /// - Throws: when the file cannot be read.
+    @discardableResult
+    public static func read(_ path: String, _ body: (LogLine, [UInt8]) throws -> Void) throws -> Int {
+        let files = RealFileSystem()
+        let descriptor = path == "-" ? 0 : try files.open(path, flags: O_RDONLY)
+        defer { if path != "-" { files.close(descriptor) } }
+        var scanner = LineScanner()
+        var unreadable = 0
+        while true {
+            let bytes = try files.readNext(descriptor, count: 1 << 18, path: path)
+            if bytes.isEmpty { return unreadable }
+            for bytes in scanner.take(bytes) {
+                if let line = LogLine(bytes) { try body(line, bytes) } else { unreadable += 1 }
+            }
+        }
+    }
+
+    /// The files that a person means: a directory stands for the logs in it with those that were put aside, a log that was
+    /// rotated for its older parts too.
+    public static func files(_ paths: [String]) throws(SystemFailure) -> [String] {
+        let files = RealFileSystem()
+        var found: [String] = []
+        for path in paths {
+            if path != "-", try files.facts(path)?.isDirectory == true {
+                for name in try files.list(path) where name.hasSuffix(".jsonl") && !name.hasPrefix(".") {
+                    found += try older(path + "/" + name, files) + [path + "/" + name]
+                }
+            } else {
+                if path.hasSuffix(".jsonl") { found += try older(path, files).filter { !paths.contains($0) } }
+                found.append(path)
+            }
+        }
+        return found
+    }
+
+    private static func older(_ path: String, _ files: RealFileSystem) throws(SystemFailure) -> [String] {
+        try LogPaths.rotated(LogPaths(replay: path), files)
+    }
+}
+
+/// Follows one log as it grows, through rotation by rename and through truncation.
+public struct LogFollower {
+    private let path: String
+    private let files = RealFileSystem()
+    private var open: (descriptor: Int32, facts: FileFacts, offset: Int64)?
+    private var scanner = LineScanner()
+
+    /// - Parameter fromEnd: whether what is there already is passed over.
+    /// - Throws: when the file is there and cannot be read.
+    public init(_ path: String, fromEnd: Bool = false) throws {
+        self.path = path
+        try reopen()
+        if fromEnd, let now = open { open?.offset = now.facts.size }
+    }
+
+    /// The lines that have come since the last call; call it again after a while.
+    public mutating func poll() throws -> [(LogLine, [UInt8])] {
+        var lines = try readOn()
+        let found = try files.facts(path)
+        if let found, found.inode != open?.facts.inode || found.device != open?.facts.device {
+            if let open { files.close(open.descriptor) }
+            scanner.forget()
+            try reopen()
+            lines += try readOn()
+        } else if let found, let current = open, found.size < current.offset {
+            scanner.forget()
+            open?.offset = 0
+            lines += try readOn()
+        }
+        return lines
+    }
+
+    private mutating func reopen() throws {
+        open = nil
+        guard try files.facts(path) != nil else { return }
+        let descriptor = try files.open(path, flags: O_RDONLY)
+        open = (descriptor, try files.facts(descriptor, path: path), 0)
+    }
+
+    private mutating func readOn() throws -> [(LogLine, [UInt8])] {
+        var lines: [(LogLine, [UInt8])] = []
+        while let current = open {
+            let bytes = try files.read(current.descriptor, at: current.offset, count: 1 << 18, path: path)
+            if bytes.isEmpty { break }
+            open?.offset += Int64(bytes.count)
+            lines += scanner.take(bytes).compactMap { bytes in LogLine(bytes).map { ($0, bytes) } }
+        }
+        return lines
+    }
+}
