@@ -19,7 +19,9 @@ struct EventsCommand: ParsableCommand {
 
     @Argument(help: "Logs, or directories of logs; - is standard input.", completion: .file(extensions: ["jsonl"]))
     var files: [String]
-    @Option(help: "Only lines from this moment on: 2026-11-22, 2026-11-22T08:00, ...T08:00:00+01:00; UTC without an offset.")
+    @Option(
+        help: "Only lines from this moment on: 2026-11-22, 2026-11-22T08:00, ...T08:00:00+01:00; UTC without an offset."
+    )
     var since: Moment?
     @Option(help: "Only lines before this moment.")
     var until: Moment?

@@ -26,11 +26,12 @@ internal import Testing
                 + #""path":[[0.2500,0.7500,1.234]]}"# + "\n")
     }
 
-    @Test(arguments: [
-        (0, "1970-01-01T00:00:00.000Z"), (-1, "1969-12-31T23:59:59.999Z"),
-        (951_782_400_000_000, "2000-02-29T00:00:00.000Z"), (1_700_000_000_999_999, "2023-11-14T22:13:20.999Z"),
-        (4_107_542_399_000_000, "2100-02-28T23:59:59.000Z"), (-62_135_596_800_000_000, "0001-01-01T00:00:00.000Z"),
-    ] as [(Int64, String)])
+    @Test(
+        arguments: [
+            (0, "1970-01-01T00:00:00.000Z"), (-1, "1969-12-31T23:59:59.999Z"),
+            (951_782_400_000_000, "2000-02-29T00:00:00.000Z"), (1_700_000_000_999_999, "2023-11-14T22:13:20.999Z"),
+            (4_107_542_399_000_000, "2100-02-28T23:59:59.000Z"), (-62_135_596_800_000_000, "0001-01-01T00:00:00.000Z"),
+        ] as [(Int64, String)])
     func spellsTimes(microseconds: Int64, text: String) {
         #expect(Timestamp.text(utcMicroseconds: microseconds) == text)
         #expect(Timestamp.utcMicroseconds(text) == microseconds - (microseconds % 1000 + 1000) % 1000)
@@ -82,7 +83,8 @@ internal import Testing
         }
         #expect(try JSONSchema.complaints(about: bytes) == "")
         guard JSONSchema.python != nil else { return }
-        let broken = Array(#"{"v":1,"seq":1,"type":"occupancy","camera":"door","t":"soon","pts":0,"clock":"wall"}"#.utf8)
+        let broken = Array(
+            #"{"v":1,"seq":1,"type":"occupancy","camera":"door","t":"soon","pts":0,"clock":"wall"}"#.utf8)
         #expect(try JSONSchema.complaints(about: broken).contains("soon"), "the validator must bite")
     }
 

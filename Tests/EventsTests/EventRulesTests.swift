@@ -21,13 +21,19 @@ internal import Testing
     @Test mutating func saysThatItIsStillThereEveryMinute() {
         let times = (0..<200).filter { second in
             let x = 0.1 + Float(second) * 0.004  // walking all the time, so nothing else is worth telling
-            return update([Made.track(1, Made.person(x: x, feet: 0.8), at: Double(second))], Double(second)) == ["update"]
+            return update([Made.track(1, Made.person(x: x, feet: 0.8), at: Double(second))], Double(second)) == [
+                "update"
+            ]
         }
         #expect(times == [60, 120, 180])
     }
 
     @Test mutating func finishEndsWhoIsThere() {
-        _ = update([Made.track(2, Made.person(x: 0.2, feet: 0.8), at: 0), Made.track(1, Made.person(x: 0.7, feet: 0.8), at: 0)], 0)
+        _ = update(
+            [
+                Made.track(2, Made.person(x: 0.2, feet: 0.8), at: 0),
+                Made.track(1, Made.person(x: 0.7, feet: 0.8), at: 0),
+            ], 0)
         let ends = rules.finish(.disabled, at: Made.time(1))
         #expect(ends.count == 2)
         guard case .end(let report, reason: .disabled) = ends[0].kind else {

@@ -12,7 +12,9 @@ internal import Testing
     @Test func missingKeysHaveTheirDefaults() throws {
         let read = try settings(
             #"{"zones": [{"name": "yard", "polygon": [[0,0],[1,0],[1,1]], "loitering_after_s": 30, "anchor": "mask"}],"#
-                + #""lines": [{"name": "door", "a": [0.5,1], "b": [0.5,0], "anchor": "both_feet"}], "posture": {"hold_s": 2}}"#)
+                + #""lines": [{"name": "door", "a": [0.5,1], "b": [0.5,0], "anchor": "both_feet"}],"#
+                + #""posture": {"hold_s": 2}}"#
+        )
         var expected = EventSettings()
         var zone = ZoneSettings(name: "yard", polygon: [Point(x: 0, y: 0), Point(x: 1, y: 0), Point(x: 1, y: 1)])
         (zone.loiteringAfter, zone.anchor) = (30, .mask)
@@ -31,23 +33,32 @@ internal import Testing
     }
 
     @Test(arguments: [
-        (#"{"zones":[{"name":"a","polygon":[[0,0],[1,1]]}]}"#, "zones[0].polygon: a polygon needs at least 3 corners, found 2"),
+        (
+            #"{"zones":[{"name":"a","polygon":[[0,0],[1,1]]}]}"#,
+            "zones[0].polygon: a polygon needs at least 3 corners, found 2"
+        ),
         (
             #"{"zones":[{"name":"a","polygon":[[0,0],[1,1],[1,0],[0,1]]}]}"#,
             "zones[0].polygon: the polygon crosses itself: the edge after corner 0 meets the edge after corner 2"
         ),
         (
             #"{"zones":[{"name":"a","polygon":[[0,0],[1.5,0],[1,1]]}]}"#,
-            "zones[0].polygon: corner 1 at [1.5, 0.0] is outside the frame; coordinates are 0...1 of its width and height"
+            "zones[0].polygon: corner 1 at [1.5, 0.0] is outside the frame; allowed is 0...1 of its width and height"
         ),
-        (#"{"zones":[{"name":"a","polygon":[[0,0],[0.001,0],[0,0.001]]}]}"#, "zones[0].polygon: the polygon has no area"),
+        (
+            #"{"zones":[{"name":"a","polygon":[[0,0],[0.001,0],[0,0.001]]}]}"#,
+            "zones[0].polygon: the polygon has no area"
+        ),
         (
             #"{"zones":[{"name":"a","polygon":[[0,0],[1,0],[1,1]]},{"name":"a","polygon":[[0,0],[1,0],[1,1]]}]}"#,
             "zones[1].name: the name 'a' is taken by another one; give each its own"
         ),
         (#"{"lines":[{"name":"a","a":[0.5,0.5],"b":[0.5,0.5]}]}"#, "lines[0]: the line's ends are the same point"),
         (#"{"min_score":1.5}"#, "min_score: 1.5 is out of range, allowed is 0.0...1.0"),
-        (#"{"zones":[{"name":"","polygon":[[0,0],[1,0],[1,1]]}]}"#, "zones[0].name: '' cannot be a name; use 1 to 64 bytes without control characters"),
+        (
+            #"{"zones":[{"name":"","polygon":[[0,0],[1,0],[1,1]]}]}"#,
+            "zones[0].name: '' cannot be a name; use 1 to 64 bytes without control characters"
+        ),
         (
             #"{"zones":[{"name":"a","polygon":[[0,0],[1,0],[1,1]],"inertia_frames":0}]}"#,
             "zones[0].inertia_frames: 0.0 is out of range, allowed is 1.0...100.0"
@@ -94,7 +105,8 @@ internal import Testing
             var pixels = 0
             mask.forEachSegment { column, row, length in
                 guard box.x0 <= (Float(column) + 0.5) / 1000, (Float(column) + 0.5) / 1000 <= box.x1 else { return }
-                for y in row..<(row + length) where box.y0 <= (Float(y) + 0.5) / 1000 && (Float(y) + 0.5) / 1000 <= box.y1 {
+                for y in row..<(row + length)
+                where box.y0 <= (Float(y) + 0.5) / 1000 && (Float(y) + 0.5) / 1000 <= box.y1 {
                     pixels += 1
                 }
             }

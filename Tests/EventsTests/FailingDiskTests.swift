@@ -79,13 +79,17 @@ internal import Testing
         #expect(try lines().map(\.type) == ["start", "end"])
     }
 
-    @Test(arguments: [("open", EROFS), ("write", EIO), ("fsync", EIO), ("fstat", EIO), ("stat", EIO), ("rename", EACCES)])
+    @Test(arguments: [
+        ("open", EROFS), ("write", EIO), ("fsync", EIO), ("fstat", EIO), ("stat", EIO), ("rename", EACCES),
+    ])
     func staysUpAndCatchesUp(call: String, code: Int32) throws {
         var log = try open()
         log.writer.reopen(now: 0)
         disk.plan.failing[call] = code
         for second in 0..<5 {
-            log.ring.append([Made.start(UInt64(second), at: Double(second)), Made.end(UInt64(second), at: Double(second))])
+            log.ring.append([
+                Made.start(UInt64(second), at: Double(second)), Made.end(UInt64(second), at: Double(second)),
+            ])
             log.writer.work(now: Int64(second) * 1_000_000)
         }
         disk.plan.failing = [:]
@@ -118,7 +122,9 @@ internal import Testing
     @Test mutating func keepsDaysBytesAndFreeSpace() throws {
         let day: Int64 = 86_400_000_000
         for (i, age) in [Int64(5), 3, 1].enumerated() {
-            disk.put("/log/door.jsonl.00000000000\(i + 1)", [UInt8](repeating: 0x0a, count: 1000), modified: (10 - age) * day)
+            disk.put(
+                "/log/door.jsonl.00000000000\(i + 1)", [UInt8](repeating: 0x0a, count: 1000), modified: (10 - age) * day
+            )
             disk.put("/pictures/door-\(i).jpg", [UInt8](repeating: 0, count: 1000), modified: (10 - age) * day + 1)
         }
         disk.put("/pictures/notes.txt", [1], modified: 0)
@@ -149,7 +155,8 @@ internal import Testing
     }
 
     @Test func absurdNumbersAreNotBelieved() throws {
-        let text = #"{"v":1,"seq":18446744073709551615,"type":"start","camera":"door","t":"2023-11-14T22:13:20.200Z","pts":0}"#
+        let text =
+            #"{"v":1,"seq":18446744073709551615,"type":"start","camera":"door","t":"2023-11-14T22:13:20.200Z","pts":0}"#
         disk.put(paths.active, Array((text + "\n").utf8))
         #expect(try open().ring.nextSequence == 1)
     }

@@ -5,9 +5,9 @@ internal import Synchronization
 
 /// A disk in memory that fails as disks do.
 ///
-/// Every byte is clean or dirty; `fdatasync` makes dirty bytes durable, or when it fails forgets that they were dirty, as
-/// Linux does. Names are durable after their directory's fsync. `crash` leaves what was durable, and of the rest as much
-/// as the given generator likes.
+/// Every byte is clean or dirty; `fdatasync` makes dirty bytes durable, or when it fails forgets that they were dirty,
+/// as Linux does. Names are durable after their directory's fsync. `crash` leaves what was durable, and of the rest as
+/// much as the given generator likes.
 final class FaultyDisk: FileSystem {
     struct Plan {
         /// The number of the call during which the process dies; a write then still writes a part.
@@ -88,7 +88,8 @@ final class FaultyDisk: FileSystem {
             if areNamesSpared { state.durableNames = state.names } else { state.names = state.durableNames }
             for (number, var node) in state.nodes {
                 let isExtended = node.data.count > node.durable.count
-                let spared = isExtended && Bool.random(using: &luck)
+                let spared =
+                    isExtended && Bool.random(using: &luck)
                     ? Int.random(in: node.durable.count...node.data.count, using: &luck) : node.durable.count
                 var content = node.durable
                 for i in content.count..<max(content.count, spared) { content.append(node.dirty[i] ? node.data[i] : 0) }
@@ -270,8 +271,9 @@ final class FaultyDisk: FileSystem {
 
     func freeBytes(_ path: String) throws(SystemFailure) -> Int64 {
         try call("statvfs", path) { state throws(SystemFailure) in
-            Int64(state.plan.capacity == .max ? 1 << 40 : state.plan.capacity) - Int64(
-                state.names.values.reduce(0) { $0 + (state.nodes[$1]?.data.count ?? 0) })
+            Int64(state.plan.capacity == .max ? 1 << 40 : state.plan.capacity)
+                - Int64(
+                    state.names.values.reduce(0) { $0 + (state.nodes[$1]?.data.count ?? 0) })
         }
     }
 

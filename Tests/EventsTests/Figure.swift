@@ -36,7 +36,8 @@ struct Figure {
         let mask = draw(places)
         let keypoints = Joint.allCases.map { joint -> Keypoint in
             let p = places[joint] ?? feet
-            return Keypoint(position: Point(x: p.x / Self.aspect, y: p.y), confidence: hidden.contains(joint) ? 0.1 : 0.9)
+            return Keypoint(
+                position: Point(x: p.x / Self.aspect, y: p.y), confidence: hidden.contains(joint) ? 0.1 : 0.9)
         }
         return Person(
             box: mask.boundingBox ?? Box(x0: 0, y0: 0, x1: 0, y1: 0), score: score, maskScore: score,
@@ -58,7 +59,9 @@ struct Figure {
 
     /// In heights of the person, y up from the ground.
     private func shape() -> [Joint: Point] {
-        var legs: (ankle: Point, knee: Point, hip: Point) = (Point(x: 0.05, y: 0.04), Point(x: 0.055, y: 0.28), Point(x: 0.06, y: 0.52))
+        var legs: (ankle: Point, knee: Point, hip: Point) = (
+            Point(x: 0.05, y: 0.04), Point(x: 0.055, y: 0.28), Point(x: 0.06, y: 0.52)
+        )
         var arms: (elbow: Point, wrist: Point) = (Point(x: 0.13, y: 0.63), Point(x: 0.13, y: 0.46))
         var torso = Point(x: 0, y: 0.3)
         var stride: Float = 0
@@ -84,10 +87,14 @@ struct Figure {
         }
         var all = both(.leftAnkle, .rightAnkle, legs.ankle, swing: stride)
         all += both(.leftKnee, .rightKnee, legs.knee, swing: stride / 2) + both(.leftHip, .rightHip, legs.hip)
-        all += [(.leftShoulder, Point(x: neck.x + 0.1 * up.y, y: neck.y)), (.rightShoulder, Point(x: neck.x - 0.1 * up.y, y: neck.y))]
+        all += [
+            (.leftShoulder, Point(x: neck.x + 0.1 * up.y, y: neck.y)),
+            (.rightShoulder, Point(x: neck.x - 0.1 * up.y, y: neck.y)),
+        ]
         all += both(.leftElbow, .rightElbow, arms.elbow) + both(.leftWrist, .rightWrist, arms.wrist)
         for (joint, side, along) in [
-            (Joint.nose, Float(0), Float(0.11)), (.leftEye, 0.02, 0.13), (.rightEye, -0.02, 0.13), (.leftEar, 0.04, 0.12),
+            (Joint.nose, Float(0), Float(0.11)), (.leftEye, 0.02, 0.13), (.rightEye, -0.02, 0.13),
+            (.leftEar, 0.04, 0.12),
             (.rightEar, -0.04, 0.12),
         ] {
             all.append((joint, Point(x: neck.x + along * up.x + side * up.y, y: neck.y + along * up.y)))

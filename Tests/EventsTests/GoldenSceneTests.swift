@@ -31,12 +31,15 @@ internal import Testing
                 told += rest.count
                 wanted += scene.expected.count
                 for expected in scene.expected {
-                    let i = rest.firstIndex { $0.0 == expected.text && abs($0.1 - expected.seconds) <= expected.tolerance }
+                    let i = rest.firstIndex {
+                        $0.0 == expected.text && abs($0.1 - expected.seconds) <= expected.tolerance
+                    }
                     if let i {
                         found += 1
                         rest.remove(at: i)
                     } else {
-                        Issue.record("\(scene.name), seed \(seed): missing \(expected.text) at \(expected.seconds); \(rest)")
+                        Issue.record(
+                            "\(scene.name), seed \(seed): missing \(expected.text) at \(expected.seconds); \(rest)")
                     }
                 }
                 #expect(rest.isEmpty, "\(scene.name), seed \(seed): not expected")
@@ -103,7 +106,8 @@ internal import Testing
 
     private static func yard(_ change: (inout ZoneSettings) -> Void = { _ in }) -> EventSettings {
         var settings = EventSettings()
-        var zone = ZoneSettings(name: "yard", polygon: [(0.3, 0.5), (0.7, 0.5), (0.7, 1), (0.3, 1)].map { Point(x: $0, y: $1) })
+        var zone = ZoneSettings(
+            name: "yard", polygon: [(0.3, 0.5), (0.7, 0.5), (0.7, 1), (0.3, 1)].map { Point(x: $0, y: $1) })
         change(&zone)
         settings.zones = [zone]
         settings.posture.enabled = false
@@ -118,8 +122,13 @@ internal import Testing
         let hesitant: Theatre.Part = { seconds in
             // On the line for 20 s, then over it, back, and over it again.
             let x: Float =
-                seconds < 5 ? 0.4 + 0.02 * Float(seconds) : seconds < 25 ? 0.5 : seconds < 27 ? 0.6
-                    : seconds < 30 ? 0.4 : 0.6
+                seconds < 5
+                ? 0.4 + 0.02 * Float(seconds)
+                : seconds < 25
+                    ? 0.5
+                    : seconds < 27
+                        ? 0.6
+                        : seconds < 30 ? 0.4 : 0.6
             var figure = Figure(feet: Point(x: x * Figure.aspect, y: 0.9))
             figure.noise = 0.02
             return figure
@@ -166,8 +175,13 @@ internal import Testing
             Expected(text: "loitering 1 yard", seconds: 20), Expected(text: "zone_left 1 yard", seconds: 30.1),
             Expected(text: "occupancy yard 0", seconds: 30.1), Expected(text: "end 1", seconds: 30.1),
         ]
-        func scene(_ name: String, _ settings: EventSettings, _ part: @escaping Theatre.Part, _ to: Double, _ expected: [Expected]) -> Scene {
-            Scene(name: name, theatre: Theatre(settings: settings, parts: [(0, to, part)], length: to + 1), expected: expected)
+        func scene(
+            _ name: String, _ settings: EventSettings, _ part: @escaping Theatre.Part, _ to: Double,
+            _ expected: [Expected]
+        ) -> Scene {
+            Scene(
+                name: name, theatre: Theatre(settings: settings, parts: [(0, to, part)], length: to + 1),
+                expected: expected)
         }
         return [
             scene("through a zone, by the feet", yard(), through, 8, visit),
@@ -178,8 +192,10 @@ internal import Testing
                 name: "two in a zone",
                 theatre: Theatre(settings: yard(), parts: [(0, 8, through), (2, 10, { through($0 - 2) })], length: 11),
                 expected: [
-                    Expected(text: "zone_entered 1 yard", seconds: 2.2), Expected(text: "occupancy yard 1", seconds: 2.2),
-                    Expected(text: "zone_entered 2 yard", seconds: 4.2), Expected(text: "occupancy yard 2", seconds: 4.2),
+                    Expected(text: "zone_entered 1 yard", seconds: 2.2),
+                    Expected(text: "occupancy yard 1", seconds: 2.2),
+                    Expected(text: "zone_entered 2 yard", seconds: 4.2),
+                    Expected(text: "occupancy yard 2", seconds: 4.2),
                     Expected(text: "zone_left 1 yard", seconds: 6.2), Expected(text: "occupancy yard 1", seconds: 6.2),
                     Expected(text: "zone_left 2 yard", seconds: 8.2), Expected(text: "occupancy yard 0", seconds: 8.2),
                     Expected(text: "end 1", seconds: 8.1), Expected(text: "end 2", seconds: 10.1),
@@ -190,9 +206,12 @@ internal import Testing
     private static var postureScenes: [Scene] {
         let ended = Expected(text: "end 1", seconds: 20.1)
         let upright = Expected(text: "posture 1 upright", seconds: 1)
-        func scene(_ name: String, _ expected: [Expected], _ pose: @escaping @Sendable (Double) -> Figure.Pose?) -> Scene {
+        func scene(_ name: String, _ expected: [Expected], _ pose: @escaping @Sendable (Double) -> Figure.Pose?)
+            -> Scene
+        {
             Scene(
-                name: name, theatre: Theatre(parts: [(0, 20, Self.pose(pose))], length: 21), expected: expected + [ended])
+                name: name, theatre: Theatre(parts: [(0, 20, Self.pose(pose))], length: 21),
+                expected: expected + [ended])
         }
         func said(_ posture: Posture, _ seconds: Double) -> Expected {
             Expected(text: "posture 1 \(posture.rawValue)", seconds: seconds)
@@ -202,7 +221,9 @@ internal import Testing
                 seconds < 5 ? .standing : .tilted(Float(min(90, (seconds - 5) * 180)))
             },
             scene("lies down slowly and was never upright", [said(.lying, 1)]) { _ in .tilted(88) },
-            scene("sits down", [upright, said(.sitting, 6), said(.upright, 13)]) { $0 > 5 && $0 < 12 ? .sitting : .standing },
+            scene("sits down", [upright, said(.sitting, 6), said(.upright, 13)]) {
+                $0 > 5 && $0 < 12 ? .sitting : .standing
+            },
             scene("crouches", [upright, said(.crouched, 6)]) { $0 > 5 ? .crouched : .standing },
             scene("raises the hands", [upright, said(.handsUp, 6), said(.upright, 13)]) {
                 $0 > 5 && $0 < 12 ? .handsUp : .standing

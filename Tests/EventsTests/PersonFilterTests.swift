@@ -32,7 +32,8 @@ internal import Testing
     @Test(arguments: [ZoneSettings.Purpose.ignored, .privacy])
     mutating func closedPlacesAreEmpty(purpose: ZoneSettings.Purpose) {
         var settings = EventSettings()
-        var zone = ZoneSettings(name: "poster", polygon: [(0.3, 0.5), (0.6, 0.5), (0.6, 1), (0.3, 1)].map { Point(x: $0, y: $1) })
+        var zone = ZoneSettings(
+            name: "poster", polygon: [(0.3, 0.5), (0.6, 0.5), (0.6, 1), (0.3, 1)].map { Point(x: $0, y: $1) })
         zone.purpose = purpose
         settings.zones = [zone]
         let people = [figure(0.6), figure(1.1)]
@@ -48,7 +49,8 @@ internal import Testing
 
     @Test mutating func onlyThoseInARequiredZoneAreTold() {
         var settings = EventSettings()
-        var zone = ZoneSettings(name: "yard", polygon: [(0.6, 0.5), (1, 0.5), (1, 1), (0.6, 1)].map { Point(x: $0, y: $1) })
+        var zone = ZoneSettings(
+            name: "yard", polygon: [(0.6, 0.5), (1, 0.5), (1, 1), (0.6, 1)].map { Point(x: $0, y: $1) })
         zone.purpose = .required
         settings.zones = [zone]
         var rules = EventRules(camera: Made.camera, settings: settings)
@@ -56,7 +58,8 @@ internal import Testing
         for frame in 0..<60 {
             let x = 0.2 + 0.015 * Float(frame)
             types += rules.update(
-                with: [Made.track(1, figure(x), at: Double(frame) / 10)], at: Made.time(Double(frame) / 10), size: Figure.size
+                with: [Made.track(1, figure(x), at: Double(frame) / 10)], at: Made.time(Double(frame) / 10),
+                size: Figure.size
             ).map { EventRecord.type(of: $0.kind) }
         }
         #expect(types.prefix(3) == ["start", "zone_entered", "update"])

@@ -57,7 +57,9 @@ internal import Testing
         mutating func session(steps: Int) {
             guard var log = try? open() else { return }
             var nextOrdinal = log.firstOrdinal
-            if log.writer.isSettled { expect(content().dropLast().enumerated().map { (UInt64($0.offset + 1), $0.element) }) }
+            if log.writer.isSettled {
+                expect(content().dropLast().enumerated().map { (UInt64($0.offset + 1), $0.element) })
+            }
             var waiting: [(UInt64, [UInt8])] = []
             for _ in 0...steps where !disk.isDead {
                 if log.writer.isSettled {
@@ -78,8 +80,10 @@ internal import Testing
 
         func content() -> [[UInt8]] {
             let rotated = disk.names.filter { $0.hasPrefix(paths.active + ".") }
-            return (rotated + [paths.active]).flatMap { disk.content($0) ?? [] }.split(separator: 0x0a, omittingEmptySubsequences: false)
-                .map { Array($0) + [0x0a] }
+            return (rotated + [paths.active]).flatMap { disk.content($0) ?? [] }.split(
+                separator: 0x0a, omittingEmptySubsequences: false
+            )
+            .map { Array($0) + [0x0a] }
         }
     }
 

@@ -32,8 +32,11 @@ internal import Testing
         var settings = EventSettings()
         settings.lines = [LineSettings(name: "middle", a: Point(x: 0.5, y: 1), b: Point(x: 0.5, y: 0))]
         settings.zones = [
-            ZoneSettings(name: "left", polygon: [(0.1, 0.3), (0.45, 0.3), (0.3, 1), (0.1, 1)].map { Point(x: $0, y: $1) }),
-            ZoneSettings(name: "all over", polygon: [(0.2, 0.4), (0.9, 0.4), (0.9, 0.8), (0.2, 0.8)].map { Point(x: $0, y: $1) }),
+            ZoneSettings(
+                name: "left", polygon: [(0.1, 0.3), (0.45, 0.3), (0.3, 1), (0.1, 1)].map { Point(x: $0, y: $1) }),
+            ZoneSettings(
+                name: "all over",
+                polygon: [(0.2, 0.4), (0.9, 0.4), (0.9, 0.8), (0.2, 0.8)].map { Point(x: $0, y: $1) }),
         ]
         settings.zones[1].anchor = .box
         settings.zones[1].loiteringAfter = 2
@@ -77,7 +80,8 @@ internal import Testing
             }
             if people.count < 4, Int.random(in: 0..<10, using: &luck) == 0 {
                 people[nextID] = Wanderer(
-                    x: Float.random(in: 0.1...0.9, using: &luck), y: Float.random(in: 0.4...0.9, using: &luck), dx: 0, dy: 0,
+                    x: Float.random(in: 0.1...0.9, using: &luck), y: Float.random(in: 0.4...0.9, using: &luck), dx: 0,
+                    dy: 0,
                     born: seconds + 0.1)
                 nextID += 1
             }

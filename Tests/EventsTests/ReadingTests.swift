@@ -9,7 +9,8 @@ internal import Testing
 #endif
 
 @Suite struct ReadingTests {
-    private let directory = FileManager.default.temporaryDirectory.appending(path: "hcqd-reading-\(UUID().uuidString)").path
+    private let directory = FileManager.default.temporaryDirectory.appending(path: "hcqd-reading-\(UUID().uuidString)")
+        .path
 
     private func removeAll() { try? FileManager.default.removeItem(atPath: directory) }
 
@@ -18,9 +19,12 @@ internal import Testing
         var settings = EventSettings()
         settings.lines = [LineSettings(name: "door <1>", a: Point(x: 0.5, y: 1), b: Point(x: 0.5, y: 0))]
         settings.zones = [
-            ZoneSettings(name: "yard", polygon: [(0.3, 0.5), (0.7, 0.5), (0.7, 1), (0.3, 1)].map { Point(x: $0, y: $1) })
+            ZoneSettings(
+                name: "yard", polygon: [(0.3, 0.5), (0.7, 0.5), (0.7, 1), (0.3, 1)].map { Point(x: $0, y: $1) })
         ]
-        let walk: Theatre.Part = { Figure(pose: .walking(phase: Float($0)), feet: Point(x: Float(0.15 + 0.13 * $0), y: 0.9)) }
+        let walk: Theatre.Part = {
+            Figure(pose: .walking(phase: Float($0)), feet: Point(x: Float(0.15 + 0.13 * $0), y: 0.9))
+        }
         let fall: Theatre.Part = {
             Figure(pose: $0 < 6 ? .standing : .tilted(Float(min(90, ($0 - 6) * 180))), feet: Point(x: 0.5, y: 0.8))
         }
@@ -78,12 +82,18 @@ internal import Testing
         #expect(isWellFormed(svg))
         #expect(svg.contains("door &lt;1&gt;"))
         let page = ReplayReport(digest, title: "a & b", scene: [0xff, 0xd8]) { _ in nil }.html()
-        #expect(isWellFormed(page.replacingOccurrences(of: "<!DOCTYPE html>", with: "").replacingOccurrences(
-            of: #"<meta charset="utf-8">"#, with: "").replacingOccurrences(
-            of: #"<meta name="viewport" content="width=device-width, initial-scale=1">"#, with: "")
-            .replacingOccurrences(of: "<br>", with: "")))
+        #expect(
+            isWellFormed(
+                page.replacingOccurrences(of: "<!DOCTYPE html>", with: "").replacingOccurrences(
+                    of: #"<meta charset="utf-8">"#, with: ""
+                ).replacingOccurrences(
+                    of: #"<meta name="viewport" content="width=device-width, initial-scale=1">"#, with: ""
+                )
+                .replacingOccurrences(of: "<br>", with: "")))
         #expect(page.contains("data:image/jpeg;base64,/9g="))
-        #expect(!page.contains("http://") || page.components(separatedBy: "http://").dropFirst().allSatisfy { $0.hasPrefix("www.w3.org") })
+        #expect(
+            !page.contains("http://")
+                || page.components(separatedBy: "http://").dropFirst().allSatisfy { $0.hasPrefix("www.w3.org") })
     }
 
     private func isWellFormed(_ xml: String) -> Bool { XMLParser(data: Data(xml.utf8)).parse() }

@@ -42,8 +42,12 @@ internal import Testing
 
     @Test func tellsThatTheViewIsCovered() {
         let good = picture(street)
-        #expect(watch([(20, good), (10, picture { _, _ in 3 }), (10, good)]) == ["camera_covered dark", "camera_clear"])
-        #expect(watch([(20, good), (10, picture { _, _ in 128 }), (10, good)]) == ["camera_covered uniform", "camera_clear"])
+        #expect(
+            watch([(20, good), (10, picture { _, _ in 3 }), (10, good)]) == ["camera_covered dark", "camera_clear"])
+        #expect(
+            watch([(20, good), (10, picture { _, _ in 128 }), (10, good)]) == [
+                "camera_covered uniform", "camera_clear",
+            ])
         let blurred = picture { x, y in
             (0..<256).reduce(0) { $0 + street(max(0, x + $1 % 16 - 8), max(0, y + $1 / 16 - 8)) } / 256
         }

@@ -136,7 +136,9 @@ extension JSONLineEncoder {
         key("reconnects_last_hour") { $0.integer(s.reconnectsLastHour) }
     }
 
-    fileprivate mutating func report(_ report: TrackReport, at time: StreamTime, reason: EndReason?, without cut: [String]) {
+    fileprivate mutating func report(
+        _ report: TrackReport, at time: StreamTime, reason: EndReason?, without cut: [String]
+    ) {
         let (track, person) = (report.track, report.track.person)
         key("id") { $0.string(track.id.description) }
         key("label") { $0.string("person") }
@@ -148,7 +150,9 @@ extension JSONLineEncoder {
         key("score") { $0.number(Double(person.score), decimals: 3) }
         key("top_score") { $0.number(Double(report.topScore), decimals: 3) }
         key("box") {
-            $0.array([person.box.x0, person.box.y0, person.box.x1, person.box.y1]) { $0.number(Double($1), decimals: 4) }
+            $0.array([person.box.x0, person.box.y0, person.box.x1, person.box.y1]) {
+                $0.number(Double($1), decimals: 4)
+            }
         }
         key("size") { $0.array([report.size.width, report.size.height]) { $0.integer($1) } }
         if let mask = person.mask, !cut.contains("mask") { key("mask") { $0.mask(mask) } }

@@ -78,7 +78,9 @@ final class LineRing: Sendable {
     /// When lines were lost and all others are out: the line that says so.
     func takeLoss() -> Line? {
         state.withLock { state in
-            guard let since = state.lostSince, let time = state.latest, state.head == state.lines.count else { return nil }
+            guard let since = state.lostSince, let time = state.latest, state.head == state.lines.count else {
+                return nil
+            }
             let loss = EventLoss(count: state.lost, since: since)
             (state.lost, state.lostSince) = ([:], nil)
             let line = makeLine(Event(camera: camera, time: time, kind: .eventsDropped(loss)), &state)
@@ -102,7 +104,8 @@ final class LineRing: Sendable {
     private func drop(_ state: inout State) -> Bool {
         let waiting = state.lines[state.head...]
         guard !waiting.isEmpty else { return false }
-        let victim = waiting.firstIndex { $0.type == "update" } ?? waiting.firstIndex { $0.type == "stats" } ?? state.head
+        let victim =
+            waiting.firstIndex { $0.type == "update" } ?? waiting.firstIndex { $0.type == "stats" } ?? state.head
         let line = state.lines.remove(at: victim)
         state.byteCount -= line.bytes.count
         state.lost[line.type, default: 0] += 1

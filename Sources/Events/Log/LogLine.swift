@@ -100,7 +100,8 @@ public struct LogLine: Decodable, Sendable {
 
     /// nil when `bytes` are not one whole line of a log.
     public init?(_ bytes: some Sequence<UInt8>) {
-        guard let line = try? JSONDecoder().decode(LogLine.self, from: Data(bytes)), line.seq <= Self.largestNumber else {
+        guard let line = try? JSONDecoder().decode(LogLine.self, from: Data(bytes)), line.seq <= Self.largestNumber
+        else {
             return nil
         }
         self = line
@@ -155,7 +156,9 @@ extension LogLine {
     }
 
     private func groundPoint() -> GroundPoint? {
-        guard let ground, ground.xy.count == 2, let source = GroundPoint.Source(rawValue: ground.src) else { return nil }
+        guard let ground, ground.xy.count == 2, let source = GroundPoint.Source(rawValue: ground.src) else {
+            return nil
+        }
         return GroundPoint(point: Point(x: ground.xy[0], y: ground.xy[1]), source: source)
     }
 

@@ -161,7 +161,9 @@ extension LogPaths {
                 && $0.dropFirst(prefix.count).allSatisfy(\.isNumber)
         }
         // logrotate numbers backwards: .2 is older than .1; our own numbers have 12 digits and rise.
-        let (own, foreign) = (names.filter { $0.count >= prefix.count + 12 }, names.filter { $0.count < prefix.count + 12 })
+        let (own, foreign) = (
+            names.filter { $0.count >= prefix.count + 12 }, names.filter { $0.count < prefix.count + 12 }
+        )
         let oldFirst = foreign.sorted { Int($0.dropFirst(prefix.count)) ?? 0 > Int($1.dropFirst(prefix.count)) ?? 0 }
         return (own + oldFirst).map { paths.directory + "/" + $0 }
     }

@@ -4,8 +4,8 @@ internal import Scene
 /// Brings a ring's lines to one log file and keeps them there: one write(2) a line, synchronised in time, rotated, and
 /// after a failure tried again while the lines wait in the ring.
 ///
-/// Used from one queue. `now` is a monotonic clock in microseconds; only the pace of synchronising and retrying hangs on
-/// it, never what is written.
+/// Used from one queue. `now` is a monotonic clock in microseconds; only the pace of synchronising and retrying hangs
+/// on it, never what is written.
 struct LogWriter {
     let ring: LineRing
     private let paths: LogPaths
@@ -158,7 +158,7 @@ struct LogWriter {
         var descriptor: Int32
         do {
             descriptor = try files.open(paths.active, flags: O_RDWR | O_APPEND)
-        } catch where error.code == ENOENT {
+        } catch  where error.code == ENOENT {
             try files.makeDirectory(paths.directory)
             descriptor = try files.open(paths.active, flags: O_RDWR | O_APPEND | O_CREAT | O_EXCL)
             do { try files.synchronizeDirectory(paths.directory) } catch {
@@ -248,8 +248,8 @@ struct LogWriter {
 
     // MARK: State
 
-    /// Sets the next block of numbers aside before the last one is used up. The state is written when the line is durable:
-    /// a first line that never was would leave a hole.
+    /// Sets the next block of numbers aside before the last one is used up. The state is written when the line is
+    /// durable: a first line that never was would leave a hole.
     private mutating func reserve(for line: LineRing.Line) {
         if line.sequence + Self.sequenceBlock / 2 >= state.nextSequence {
             state.nextSequence = line.sequence + Self.sequenceBlock

@@ -47,7 +47,9 @@ struct RealFileSystem: FileSystem {
     /// What comes next from a file or a pipe; empty at the end.
     func readNext(_ descriptor: Int32, count: Int, path: String) throws(SystemFailure) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: count)
-        let got = try check("read", path) { bytes.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, count) } }
+        let got = try check("read", path) {
+            bytes.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, count) }
+        }
         return Array(bytes.prefix(got))
     }
 
@@ -75,7 +77,7 @@ struct RealFileSystem: FileSystem {
         var status = stat()
         do {
             _ = try check("stat", path) { stat(path, &status) }
-        } catch where error.code == ENOENT {
+        } catch  where error.code == ENOENT {
             return nil
         }
         return FileFacts(status)
@@ -94,7 +96,7 @@ struct RealFileSystem: FileSystem {
             if try facts(prefix)?.isDirectory == true { continue }
             do {
                 _ = try check("mkdir", prefix) { mkdir(prefix, 0o750) }
-            } catch where error.code == EEXIST {
+            } catch  where error.code == EEXIST {
                 if try facts(prefix)?.isDirectory != true {
                     throw SystemFailure(call: "mkdir", path: prefix, code: ENOTDIR)
                 }
@@ -131,7 +133,7 @@ struct RealFileSystem: FileSystem {
         do {
             _ = try check("flock", path) { flock(descriptor, LOCK_EX | LOCK_NB) }
             return true
-        } catch where error.code == EWOULDBLOCK {
+        } catch  where error.code == EWOULDBLOCK {
             return false
         }
     }

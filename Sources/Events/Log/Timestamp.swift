@@ -13,8 +13,8 @@ public enum Timestamp {
         return "\(date)T\(clock).\(pad(rest % 1000, 3))Z"
     }
 
-    /// Microseconds since 1970 of `2026-11-22`, `2026-11-22T17:03`, `...:09` or `...:09.125`, with `Z`, an offset such as
-    /// `+01:00`, or neither (UTC); nil when the text is none of these.
+    /// Microseconds since 1970 of `2026-11-22`, `2026-11-22T17:03`, `...:09` or `...:09.125`, with `Z`, an offset such
+    /// as `+01:00`, or neither (UTC); nil when the text is none of these.
     public static func utcMicroseconds(_ text: String) -> Int64? {
         var scanner = Scanner(bytes: Array(text.utf8))
         guard let year = scanner.digits(4), scanner.take("-"), let month = scanner.digits(2), scanner.take("-"),
@@ -23,7 +23,8 @@ public enum Timestamp {
         var seconds = dayNumber(year: year, month: month, day: day) * 86_400
         var microseconds: Int64 = 0
         if scanner.take("T") || scanner.take(" ") {
-            guard let hour = scanner.digits(2), hour < 24, scanner.take(":"), let minute = scanner.digits(2), minute < 60
+            guard let hour = scanner.digits(2), hour < 24, scanner.take(":"), let minute = scanner.digits(2),
+                minute < 60
             else { return nil }
             seconds += hour * 3600 + minute * 60
             if scanner.take(":") {

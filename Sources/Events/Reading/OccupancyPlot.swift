@@ -17,7 +17,8 @@ public enum OccupancyPlot {
             """
         for (x, label) in axis.ticks {
             svg += "<line x1=\"\(x)\" y1=\"10\" x2=\"\(x)\" y2=\"\(number(height - 30))\" stroke=\"#eee\"/>"
-            svg += "<text x=\"\(x)\" y=\"\(number(height - 12))\" text-anchor=\"middle\" fill=\"#555\">\(label)</text>\n"
+            svg +=
+                "<text x=\"\(x)\" y=\"\(number(height - 12))\" text-anchor=\"middle\" fill=\"#555\">\(label)</text>\n"
         }
         for (i, chart) in charts.enumerated() { svg += draw(chart, axis, top: 10 + Double(i) * rowHeight) }
         return svg + "</svg>\n"
@@ -49,8 +50,10 @@ public enum OccupancyPlot {
         let most = max(1, chart.curves.flatMap { $0.steps.map(\.count) }.max() ?? 1)
         let (base, height) = (top + rowHeight - 20, rowHeight - 45)
         func y(_ count: Int) -> String { number(base - height * Double(count) / Double(most)) }
-        var svg = "<text x=\"\(number(left))\" y=\"\(number(top + 14))\" font-weight=\"600\">\(escaped(chart.title))</text>"
-        svg += "<line x1=\"\(number(left))\" y1=\"\(y(0))\" x2=\"\(number(width - right))\" y2=\"\(y(0))\" stroke=\"#999\"/>"
+        var svg =
+            "<text x=\"\(number(left))\" y=\"\(number(top + 14))\" font-weight=\"600\">\(escaped(chart.title))</text>"
+        svg +=
+            "<path d=\"M\(number(left)) \(y(0))H\(number(width - right))\" stroke=\"#999\"/>"
         svg += "<text x=\"\(number(left - 8))\" y=\"\(y(0))\" text-anchor=\"end\" fill=\"#555\">0</text>"
         svg += "<text x=\"\(number(left - 8))\" y=\"\(y(most))\" text-anchor=\"end\" fill=\"#555\">\(most)</text>\n"
         for (i, curve) in chart.curves.enumerated() {
@@ -58,7 +61,8 @@ public enum OccupancyPlot {
             for step in curve.steps { path += "H\(axis.x(step.time))V\(y(step.count))" }
             path += "H\(axis.x(axis.last))"
             svg += "<path d=\"\(path)\" fill=\"none\" stroke=\"\(curve.colour)\" stroke-width=\"1.5\"/>"
-            svg += "<text x=\"8\" y=\"\(number(base - 16 * Double(i)))\" fill=\"\(curve.colour)\">\(curve.name)</text>\n"
+            svg +=
+                "<text x=\"8\" y=\"\(number(base - 16 * Double(i)))\" fill=\"\(curve.colour)\">\(curve.name)</text>\n"
         }
         return svg
     }

@@ -12,7 +12,9 @@ public enum SummaryTable {
         }
         let reasons = Dictionary(grouping: camera.people.compactMap(\.reason)) { $0 }.mapValues(\.count)
         let still = camera.people.filter { $0.end == nil }.count
-        let parts = reasons.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" } + (still > 0 ? ["\(still) not ended"] : [])
+        let parts =
+            reasons.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
+            + (still > 0 ? ["\(still) not ended"] : [])
         text += "  people \(camera.people.count)" + (parts.isEmpty ? "" : " (" + parts.joined(separator: ", ") + ")")
         text += ", at most \(camera.presence.map(\.count).max() ?? 0) at once\n"
         text += table([["type", "lines"]] + camera.types.sorted { $0.key < $1.key }.map { [$0.key, "\($0.value)"] })
@@ -20,13 +22,18 @@ public enum SummaryTable {
             text += table(
                 [["zone", "visits", "most", "mean stay s", "loitered"]]
                     + camera.zones.sorted { $0.key < $1.key }.map { name, zone in
-                        [name, "\(zone.visits)", "\(zone.most)", zone.meanDwell.map(decimal) ?? "-", "\(zone.loiterers)"]
+                        [
+                            name, "\(zone.visits)", "\(zone.most)", zone.meanDwell.map(decimal) ?? "-",
+                            "\(zone.loiterers)",
+                        ]
                     })
         }
         if !camera.crossings.isEmpty {
             text += table(
                 [["line", "left", "right"]]
-                    + camera.crossings.sorted { $0.key < $1.key }.map { [$0.key, "\($0.value.left.count)", "\($0.value.right.count)"] })
+                    + camera.crossings.sorted { $0.key < $1.key }.map {
+                        [$0.key, "\($0.value.left.count)", "\($0.value.right.count)"]
+                    })
         }
         return text
     }

@@ -1,6 +1,7 @@
 internal import Scene
 
-/// The joints of one person that were seen, in frame heights (x grows with the frame's aspect), and what follows from them.
+/// The joints of one person that were seen, in frame heights (x grows with the frame's aspect), and what follows from
+/// them.
 ///
 /// Seen means: confident enough, inside the picture, and in or near the person's mask where there is one.
 struct Body {

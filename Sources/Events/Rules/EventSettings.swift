@@ -117,8 +117,8 @@ public struct ZoneSettings: Codable, Sendable, Equatable {
     public var inertia: Double = 0.2
     /// Who stays this long loiters. Seconds, over 0 to 86400; nil (the default) is never.
     public var loiteringAfter: Double?
-    /// Whether a wrist in here while the feet are outside is told as the posture `reaching`; for zones drawn over a counter
-    /// or a shelf, not over a floor. Default false.
+    /// Whether a wrist in here while the feet are outside is told as the posture `reaching`; for zones drawn over a
+    /// counter or a shelf, not over a floor. Default false.
     public var reaching: Bool = false
     /// Only people with at least this score count here. 0...1, default 0.
     public var minScore: Float = 0
@@ -187,7 +187,8 @@ public struct LineSettings: Codable, Sendable, Equatable {
     public var b: Point
     /// Default `ground`.
     public var anchor: Anchor = .ground
-    /// Who is nearer to the line than this has not changed sides yet, as a share of the frame's height. 0...0.5, default 0.01.
+    /// Who is nearer to the line than this has not changed sides yet, as a share of the frame's height. 0...0.5,
+    /// default 0.01.
     public var deadBand: Float = 0.01
     /// The other side holds for at least so many frames. 1...100, default 1.
     public var inertiaFrames: Int = 1

@@ -18,10 +18,11 @@ public enum EventSettingsError: Error, Equatable, CustomStringConvertible {
             "\(path): \(found) is out of range, allowed is \(low)...\(high)"
         case .badName(let path, let found):
             "\(path): '\(found)' cannot be a name; use 1 to 64 bytes without control characters"
-        case .duplicateName(let path, let name): "\(path): the name '\(name)' is taken by another one; give each its own"
+        case .duplicateName(let path, let name):
+            "\(path): the name '\(name)' is taken by another one; give each its own"
         case .tooFewCorners(let path, let found): "\(path): a polygon needs at least 3 corners, found \(found)"
         case .outsideFrame(let path, let corner, let x, let y):
-            "\(path): corner \(corner) at [\(x), \(y)] is outside the frame; coordinates are 0...1 of its width and height"
+            "\(path): corner \(corner) at [\(x), \(y)] is outside the frame; allowed is 0...1 of its width and height"
         case .crossesItself(let path, let first, let second):
             "\(path): the polygon crosses itself: the edge after corner \(first) meets the edge after corner \(second)"
         case .noArea(let path): "\(path): the polygon has no area"

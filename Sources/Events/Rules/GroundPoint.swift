@@ -1,8 +1,8 @@
 internal import Scene
 
 extension GroundPoint {
-    /// Where a person stands: between the ankles that are seen and lie in or near the mask; else below the mask's lowest run;
-    /// else the middle of the box's lower edge.
+    /// Where a person stands: between the ankles that are seen and lie in or near the mask; else below the mask's
+    /// lowest run; else the middle of the box's lower edge.
     init(of person: Person, jointConfidence: Float) {
         if let point = Self.ankles(of: person, jointConfidence: jointConfidence) {
             self.init(point: point, source: .ankles)
@@ -36,7 +36,8 @@ extension GroundPoint {
 extension Mask {
     /// The middle of the mask's lowest run, at its lower edge; nil for an empty mask.
     ///
-    /// Columns whose lowest pixel lies within 2 % of the mask's height of the lowest one count; of their runs, the longest.
+    /// Columns whose lowest pixel lies within 2 % of the mask's height of the lowest one count; of their runs, the
+    /// longest.
     var lowestRun: Point? {
         var lowest = [Int](repeating: -1, count: size.width)
         var top = Int.max

@@ -1,9 +1,10 @@
 public import Scene
 
-/// What is done to the network's people before they are tracked: mistakes lose score, ignored and private places are empty.
+/// What is done to the network's people before they are tracked: mistakes lose score, ignored and private places are
+/// empty.
 ///
-/// Where box, mask and joints of one query tell of different things, it is often a poster, a coat or a reflection. Only what
-/// the network gives is compared: without masks or without joints nothing is held against a person.
+/// Where box, mask and joints of one query tell of different things, it is often a poster, a coat or a reflection. Only
+/// what the network gives is compared: without masks or without joints nothing is held against a person.
 public struct PersonFilter: Sendable {
     private let jointConfidence: Float
     private let veto: Bool

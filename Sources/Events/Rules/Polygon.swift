@@ -28,7 +28,8 @@ struct Polygon: Sendable {
         return shape.area
     }
 
-    /// Two edges that meet although they are not neighbours, or neighbours that lie on one another; nil when there are none.
+    /// Two edges that meet although they are not neighbours, or neighbours that lie on one another; nil when there are
+    /// none.
     var selfCrossing: (Int, Int)? {
         let edges = Array(self.edges)
         for i in edges.indices {
@@ -98,5 +99,6 @@ struct Polygon: Sendable {
     }
 }
 
-/// Twice the area of the triangle; positive when `p` lies to the right of a -> b as seen in the picture (y points down).
+/// Twice the area of the triangle; positive when `p` lies to the right of a -> b as seen in the picture (y points
+/// down).
 func cross(_ a: Point, _ b: Point, _ p: Point) -> Float { (b.x - a.x) * (p.y - a.y) - (b.y - a.y) * (p.x - a.x) }

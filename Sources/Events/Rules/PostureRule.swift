@@ -2,8 +2,8 @@ internal import Scene
 
 /// What one frame says of a person's posture, from joints that were seen; nil rather than a guess.
 ///
-/// Lengths are compared with the torso's, heights with the vertical, so that a person's distance does not matter. A torso
-/// that points at the camera looks short and says nothing.
+/// Lengths are compared with the torso's, heights with the vertical, so that a person's distance does not matter. A
+/// torso that points at the camera looks short and says nothing.
 enum PostureRule {
     static func posture(of person: Person, jointConfidence: Float, aspect: Float) -> Posture? {
         let body = Body(person, jointConfidence: jointConfidence, aspect: aspect)
@@ -42,8 +42,8 @@ enum PostureRule {
         return max(left.y, right.y) < level && left.y < leftElbow.y && right.y < rightElbow.y
     }
 
-    /// By how far the hips are above the ankles (a standing person's legs are about 1.6 torsos long) and how far the knees
-    /// are below the hips.
+    /// By how far the hips are above the ankles (a standing person's legs are about 1.6 torsos long) and how far the
+    /// knees are below the hips.
     private static func stance(_ body: Body, _ torso: Segment) -> Posture? {
         let stances = body.legs.map { leg -> Posture? in
             let thighDrop = (leg.knee.y - leg.hip.y) / torso.length
@@ -66,7 +66,7 @@ enum PostureRule {
         return first == .upright || second == .upright ? .upright : nil
     }
 
-    /// What one leg says while the other says nothing: a person on one straight leg stands, but a single bent leg may be
-    /// anything.
+    /// What one leg says while the other says nothing: a person on one straight leg stands, but a single bent leg may
+    /// be anything.
     private static func alone(_ posture: Posture) -> Posture? { posture == .upright ? .upright : nil }
 }

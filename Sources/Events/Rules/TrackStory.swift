@@ -94,7 +94,8 @@ struct TrackStory: Sendable {
         for (i, line) in places.lines.enumerated() where person.box.height >= line.minHeight {
             let feet = line.anchor == .bothFeet ? bothFeet(confidence: settings.jointConfidence) : nil
             let direction = sides[i].observe(
-                feet: feet ?? [ground.point], ground: ground.point, height: person.box.height, line: line, aspect: aspect)
+                feet: feet ?? [ground.point], ground: ground.point, height: person.box.height, line: line,
+                aspect: aspect)
             if let direction { news.append(.lineCrossed(id, line: line.name, direction: direction)) }
         }
     }
@@ -108,7 +109,8 @@ struct TrackStory: Sendable {
         path.append(ground.point, at: time, aspect: aspect)
         guard settings.posture.enabled else { return }
         let isReaching = places.zones.contains {
-            $0.settings.reaching && $0.isReachedInto(by: track.person, ground: ground, confidence: settings.jointConfidence)
+            $0.settings.reaching
+                && $0.isReachedInto(by: track.person, ground: ground, confidence: settings.jointConfidence)
         }
         if let change = posture.observe(
             track.person, isReaching: isReaching, at: time, settings: settings, aspect: aspect)
@@ -160,7 +162,8 @@ struct TrackStory: Sendable {
 
     private func state(settings: EventSettings) -> Told {
         Told(
-            zones: zones(settings), posture: posture.current, isStationary: stillness.isStationary, isOccluded: isOccluded)
+            zones: zones(settings), posture: posture.current, isStationary: stillness.isStationary,
+            isOccluded: isOccluded)
     }
 
     private func zones(_ settings: EventSettings) -> [String] {

@@ -2,8 +2,8 @@ public import Scene
 
 /// Notices that a camera's view went dark, uniform or out of focus, or shows something else than before.
 ///
-/// The picture is seen as a grid of cells with the mean brightness and the mean step between neighbouring pixels of each.
-/// What is usual is learnt slowly from good pictures, so that daylight may come and go.
+/// The picture is seen as a grid of cells with the mean brightness and the mean step between neighbouring pixels of
+/// each. What is usual is learnt slowly from good pictures, so that daylight may come and go.
 public struct ViewWatch: Sendable {
     private enum View: Equatable {
         case good
