@@ -124,7 +124,7 @@ class Composer:
         scale = min(tall / (person.box[3] - person.box[1]), 1.5)
         flip = rng.random() < 0.5
         w, h = (person.box[2:] - person.box[:2]) * scale
-        x, y = rng.uniform(-0.2 * w, width - 0.8 * w), rng.uniform(0, max(height - 0.8 * h, 1))
+        x, y = rng.uniform(-0.2 * w, max(width - 0.8 * w, 0)), rng.uniform(0, max(height - 0.8 * h, 1))
         sx = -scale if flip else scale
         matrix = np.array([[sx, 0, x - sx * (person.box[2] if flip else person.box[0])], [0, scale, y - scale * person.box[1]]])
         limit = (0, 0, width, height)

@@ -84,6 +84,9 @@ class Decoder(nn.Module):
         if config.query_start == "proposals":
             self.proposal_embed = nn.Linear(NECK_CHANNELS, dim)
             self.proposal_pose = MLP(NECK_CHANNELS, dim, 2 * config.joints)
+            if config.joint_grid:
+                self.joint_scale = nn.Parameter(torch.full((config.joints,), 2.0))
+                self.joint_reach = nn.Parameter(torch.full((config.joints,), 4.0))
         else:
             self.query_feat = nn.Parameter(torch.empty(config.queries, dim).normal_())
             self.query_key = nn.Parameter(torch.empty(config.queries, config.key_dim).normal_())
@@ -95,14 +98,32 @@ class Decoder(nn.Module):
         """The learned queries: E [batch, Q, D] and K [batch, Q, key_dim]."""
         return self.query_feat.expand(batch, -1, -1), self.query_key.sigmoid().expand(batch, -1, -1)
 
-    def start_from(self, features: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
+    def start_from(self, features: Tensor, boxes: Tensor, joint_maps: Tensor | None) -> tuple[Tensor, Tensor]:
         """Queries of chosen proposals: features [B, Q, C], boxes [B, Q, 4] -> E [B, Q, D] and K [B, Q, key_dim].
 
         Boxes stay `BOX_EDGE` inside 0...1, where the sigmoid can still move them.
         """
         boxes = boxes.clamp(BOX_EDGE, 1 - BOX_EDGE)
         pose = self.proposal_pose(features).sigmoid()
+        if joint_maps is not None:
+            pose = self.read_joints(boxes, pose.unflatten(-1, (-1, 2)), joint_maps).flatten(-2)
         return self.proposal_embed(features), torch.cat([boxes, pose], -1)
+
+    def read_joints(self, boxes: Tensor, expected: Tensor, joint_maps: Tensor) -> Tensor:
+        """The mean place of every joint over a grid of the box: [B, Q, joints, 2], canonical.
+
+        Weights: softmax over the n x n grid points g of scale * map(g) - reach * |g - expected|^2, the maps sampled
+        bilinearly (zero padding). boxes: [B, Q, 4]; expected: [B, Q, joints, 2]; joint_maps: [B, joints, h, w].
+        """
+        n, margin = self.config.joint_grid, self.config.canonical_margin
+        side = (torch.arange(n, device=boxes.device, dtype=boxes.dtype) + 0.5) / n
+        grid = torch.stack([side.repeat(n), side.repeat_interleave(n)], -1)  # [n*n, 2] as (x, y), row by row
+        corner, size = boxes[..., None, :2], boxes[..., None, 2:] - boxes[..., None, :2]
+        places = corner + ((1 + 2 * margin) * grid - margin) * size  # [B, Q, n*n, 2]
+        read = F.grid_sample(joint_maps, 2 * places - 1, align_corners=False).transpose(1, 2)  # [B, Q, joints, n*n]
+        distance = (grid - expected[..., None, :]).square().sum(-1)
+        scores = self.joint_scale[:, None] * read - self.joint_reach[:, None] * distance
+        return scores.softmax(-1) @ grid
 
     def position(self, keys: Tensor) -> Tensor:
         """P = MLP(sine(K)), Eq. 3. [B, Q, key_dim] -> [B, Q, D]."""

@@ -1,14 +1,15 @@
-"""Training-only dense supervision: the proposal head's own loss, and joint heat maps on the stride-8 map."""
+"""Training-only dense supervision: the proposal head's own loss, and the joint maps' loss."""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from .losses import Targets, box_cells, paired_giou
 from .proposals import STRIDES, Proposals, pairwise_iou
 
+SPREAD = 0.06  # a joint map's Gaussian, in units of sqrt(area)
 TOP = 8  # positions that answer for one person
 
 
@@ -53,31 +54,26 @@ def proposal_loss(p: Proposals, targets: list[Targets]) -> Tensor:
     return total
 
 
-class JointMaps(nn.Module):
-    """17 heat maps from the stride-8 map, so that the features tell joints apart early."""
+def joint_map_loss(maps: Tensor, targets: list[Targets]) -> Tensor:
+    """Cross-entropy of `[B, 17, h, w]` logits against Gaussians as wide as COCO's tolerance; a sum over people.
 
-    def __init__(self, dim: int) -> None:
-        super().__init__()
-        self.predict = nn.Conv2d(dim, 17, 1)
-        nn.init.constant_(self.predict.bias, -4.0)
-
-    def loss(self, stride8: Tensor, targets: list[Targets]) -> Tensor:
-        """Binary cross-entropy against Gaussians of 1.2 cells; cells that nobody labelled do not count. Sum over people."""
-        logits = self.predict(stride8)
-        total = logits.new_zeros(())
-        h, w = logits.shape[2:]
-        y, x = (torch.arange(h) + 0.5)[:, None], (torch.arange(w) + 0.5)[None]
-        for map_logits, t in zip(logits, targets):
-            weight = torch.ones_like(map_logits)
-            truth = torch.zeros_like(map_logits)
-            for box in box_cells(t.ignored, (h, w)):
-                weight[:, box] = 0
-            for cells, joints, known in zip(box_cells(t.boxes, (h, w)), t.joints, t.joint_weight):
-                weight[:, cells] *= (known > 0).float()[:, None]
-                distance = (x - joints[:, :1, None] * w) ** 2 + (y - joints[:, 1:, None] * h) ** 2
-                truth = torch.maximum(truth, torch.exp(-distance / (2 * 1.2**2)) * (known > 0)[:, None, None])
-            weight = torch.where(truth > 0.3, torch.ones_like(weight), weight)
-            p = map_logits.detach().sigmoid()
-            weight = weight * torch.where(truth > 0.01, 1.0, p**2)
-            total = total + (F.binary_cross_entropy_with_logits(map_logits, truth, reduction="none") * weight).sum() / 17
-        return total * 0.2
+    Cells that nobody labelled (ignored regions, a person's own box where that joint is unknown) do not count.
+    """
+    total = maps.new_zeros(())
+    h, w = maps.shape[2:]
+    y, x = (torch.arange(h) + 0.5)[:, None], (torch.arange(w) + 0.5)[None]
+    for logits, t in zip(maps, targets):
+        weight, truth = torch.ones_like(logits), torch.zeros_like(logits)
+        for cells in box_cells(t.ignored, (h, w)):
+            weight[:, cells] = 0
+        radius = (SPREAD * (t.area * h * w).clamp(min=1).sqrt()).clamp(min=1.0)  # cells
+        for cells, joints, known, r in zip(box_cells(t.boxes, (h, w)), t.joints, t.joint_weight, radius):
+            weight[:, cells] *= (known > 0).float()[:, None]
+            distance = (x - joints[:, :1, None] * w) ** 2 + (y - joints[:, 1:, None] * h) ** 2
+            truth = torch.maximum(truth, torch.exp(-distance / (2 * r**2)) * (known > 0)[:, None, None])
+        weight = torch.where(truth > 0.3, torch.ones_like(weight), weight)
+        # Empty cells count by how wrong they are, a joint's cells by how many there are.
+        weight = weight * torch.where(truth > 0.01, 1.0, logits.detach().sigmoid() ** 2)
+        loss = F.binary_cross_entropy_with_logits(logits, truth, reduction="none") * weight
+        total = total + len(t.boxes) * loss.sum() / truth.sum().clamp(min=1)
+    return total

@@ -94,6 +94,7 @@ class HCQNet(nn.Module):
             embedding, keys = self.decoder.start_from(
                 features.proposals.features.take_along_dim(chosen, 1),
                 features.proposals.boxes.take_along_dim(chosen, 1).detach(),
+                features.joint_maps,
             )
         return self.decoder(embedding, keys, features, self.heads)
 

@@ -49,6 +49,8 @@ def _start_from_proposals(net: nn.Module) -> None:
     pose = net.decoder.proposal_pose.layers[2]
     nn.init.zeros_(pose.weight)
     pose.bias.copy_(inverse_sigmoid(starting_keys(net.config)[0, 4:]))
+    if net.pixel_decoder.joint_maps is not None:
+        nn.init.constant_(net.pixel_decoder.joint_maps.bias, -4.0)  # joints are rare
 
 
 def _ring_offsets(attention: DeformableAttention) -> None:
@@ -98,6 +100,9 @@ def at_random(net: nn.Module, seed: int) -> None:
         # Logits far enough apart that rounding does not reorder them.
         for level in net.proposals.levels:
             _normal(level["predict"].weight, 3 / math.sqrt(level["predict"].in_channels), generator)
+        if net.config.joint_grid:
+            _uniform(net.decoder.joint_scale, 0.5, 2.0, generator)
+            _uniform(net.decoder.joint_reach, 0.5, 4.0, generator)
         return
     _normal(net.decoder.query_feat, 1.0, generator)
     _normal(net.decoder.query_key, 0.7, generator)

@@ -52,6 +52,7 @@ class Weights:
     one_to_many: float = 0.5
     flow: bool = True  # False: RLE without its flow, that is a Laplace likelihood
     least_sigma: float = 1e-3
+    least_overlap: float = 0.0  # IoU that a pair needs for its box, joints and mask to count
 
 
 class Criterion(nn.Module):
@@ -70,12 +71,14 @@ class Criterion(nn.Module):
         for i, t in enumerate(targets):
             boxes = p.keypoints[i, :, :4]
             query, person = self.match(p.class_logits[i], boxes, t)
-            matches.append((query, person))
             terms["cls"] = terms["cls"] + quality_loss(p.class_logits[i], boxes.detach(), query, person, t)
+            # A query far from its person (nobody proposed one there) has nothing to learn about its box, joints or mask.
+            near = pairwise_iou(boxes[query].detach(), t.boxes[person]).diagonal() >= self.weights.least_overlap
+            query, person = query[near], person[near]
+            matches.append((query, person))
             rows += self._pairs(i, boxes.detach(), query, person, t)
-        if rows:
-            regression = self.regression(p, targets, rows)
-            terms |= regression
+        if sum(len(query) for _, query, _, _ in rows):
+            terms |= self.regression(p, targets, rows)
         return terms, matches
 
     def match(self, logits: Tensor, boxes: Tensor, t: Targets) -> tuple[Tensor, Tensor]:
@@ -105,6 +108,8 @@ class Criterion(nn.Module):
         picture, query, person, weight = (torch.cat(c) for c in zip(*rows))
         offsets = torch.tensor([0] + [len(t.boxes) for t in targets]).cumsum(0)
         index = offsets[picture] + person
+        # Other queries on the same person share its weight.
+        weight = weight * (sum(len(t.boxes) for t in targets) / weight.sum())
         boxes = torch.cat([t.boxes for t in targets])[index]
         box_weight = torch.cat([t.box_weight for t in targets])[index] * weight
         size = torch.tensor([[t.size[1], t.size[0]] for t in targets], dtype=boxes.dtype)[picture]

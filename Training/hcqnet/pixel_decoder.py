@@ -32,6 +32,7 @@ class Features:
     shapes: Shapes  # height and width of those three
     mask_features: Tensor | None  # [B, D, H/4, W/4]
     fine: Tensor | None = None  # what `mask_features` is computed from, [B, D, H/4, W/4]
+    joint_maps: Tensor | None = None  # [B, joints, H/4, W/4], with `joint_grid`
     proposals: Proposals | None = None  # with `query_start` proposals
     chosen: Tensor | None = None  # [B, Q]: the proposals that start the queries
 
@@ -81,6 +82,7 @@ class PixelDecoder(nn.Module):
         self.lateral = nn.Sequential(nn.Conv2d(channels[0], dim, 1, bias=False), GroupNorm(dim))
         self.output = _output(config)
         self.mask_features = nn.Conv2d(dim, dim, 1)
+        self.joint_maps = nn.Conv2d(dim, config.joints, 1) if config.joint_grid else None
 
     def forward(self, maps: list[Tensor], masks: bool = True) -> Features:
         """maps: [B, channels[i], H/s, W/s] for the strides s = 4, 8, 16, 32; more maps are ignored. masks: whether to compute
@@ -98,7 +100,8 @@ class PixelDecoder(nn.Module):
         # The size as whole numbers: an exported network has no use for a scale.
         stride8 = F.interpolate(stride8, (2 * height, 2 * width), mode="bilinear", align_corners=False)
         fine = F.relu(self.output(stride4 + stride8))
-        return Features(tokens, shapes, self.mask_features(fine) if masks else None, fine)
+        joint_maps = None if self.joint_maps is None else self.joint_maps(fine)
+        return Features(tokens, shapes, self.mask_features(fine) if masks else None, fine, joint_maps)
 
     def position(self, shapes: Shapes, like: Tensor) -> Tensor:
         """2-D sine and level embedding of every token: [sum(H*W), D]."""

@@ -27,7 +27,7 @@ from .augment import Composer, Settings
 from .batches import StepBatches, normalise
 from .config import Config
 from .data import load_sets
-from .dense import JointMaps, proposal_loss
+from .dense import joint_map_loss, proposal_loss
 from .hcqnet import HCQNet
 from .init_picodet import load_picodet
 from .losses import Criterion, Targets, Weights
@@ -50,11 +50,10 @@ class Trainer:
             self.net.proposals.load_state_dict(head.state_dict())
         self.net.to(memory_format=torch.channels_last)
         self.criterion = Criterion(Weights(**recipe.get("weights", {})))
-        self.joint_maps = JointMaps(self.net.config.hidden_dim)
         self.average = copy.deepcopy(self.net).eval()
         self.slow = [*self.net.backbone.parameters(), *self.net.proposals.parameters()]
         known = {id(p) for p in self.slow}
-        fast = [p for m in (self.net, self.criterion, self.joint_maps) for p in m.parameters() if id(p) not in known]
+        fast = [p for m in (self.net, self.criterion) for p in m.parameters() if id(p) not in known]
         self.optimiser = torch.optim.AdamW(
             [{"params": fast, "scale": 1.0}, {"params": self.slow, "scale": recipe["slow_scale"]}],
             lr=recipe["lr"], weight_decay=recipe["weight_decay"], betas=(0.9, 0.99),
@@ -109,9 +108,8 @@ class Trainer:
                 terms[name] = terms.get(name, 0) + scale[key] * value / people
             if with_masks and i >= len(layers) - 2 and any(len(t.boxes) for t in targets):
                 terms[f"mask{i}"] = self.masks(prediction, features, matches, targets) / people
-        h, w8 = features.shapes[-1]
-        stride8 = features.tokens[:, -h * w8 :].transpose(1, 2).unflatten(2, (h, w8))
-        terms["joint_maps"] = self.joint_maps.loss(stride8, targets) / people
+        if features.joint_maps is not None:
+            terms["joint_maps"] = joint_map_loss(features.joint_maps, targets) / people
         if thawed:
             terms["proposals"] = proposal_loss(features.proposals, targets) / people
         return terms
@@ -136,7 +134,7 @@ class Trainer:
 
     def save(self, directory: Path) -> None:
         """Everything needed to go on; replaced atomically."""
-        parts = {k: getattr(self, k).state_dict() for k in ("net", "criterion", "joint_maps", "average", "optimiser")}
+        parts = {k: getattr(self, k).state_dict() for k in ("net", "criterion", "average", "optimiser")}
         torch.save(parts | {"done": self.done, "recipe": self.recipe}, directory / "last.tmp")
         os.replace(directory / "last.tmp", directory / "last.pt")
         weight_files.save(self.average, directory / "ema.tmp")
@@ -145,7 +143,7 @@ class Trainer:
     def load(self, directory: Path) -> None:
         """Goes on where `save` was."""
         state = torch.load(directory / "last.pt", weights_only=True)
-        for k in ("net", "criterion", "joint_maps", "average", "optimiser"):
+        for k in ("net", "criterion", "average", "optimiser"):
             getattr(self, k).load_state_dict(state[k])
         for group, scale in zip(self.optimiser.param_groups, (1.0, self.recipe["slow_scale"])):
             group["scale"] = scale

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from hcqnet.weights import load, save
 
 COMPACT = {
     "backbone": "esnet_pan", "hidden_dim": 64, "queries": 12, "encoder_layers": 0, "decoder_layers": 2,
-    "decoder_ffn": 96, "canonical_margin": 0.25, "query_start": "proposals", "output_conv": "separable", "output_layers": 2,
+    "decoder_ffn": 96, "canonical_margin": 0.25, "query_start": "proposals", "output_conv": "separable", "output_layers": 2, "joint_grid": 6,
 }  # fmt: skip
 TEACHERS = Path(os.environ.get("HCQD_DATA", Path(__file__).parents[3] / "shared" / "data")) / "teachers"
 
@@ -82,9 +83,37 @@ def test_one_set_aside_starts_lower() -> None:
     assert starting_logits(logits, chosen).tolist() == [[3.0, 2.0 - ASIDE, 3.0]]
 
 
+def test_first_joints_are_read_from_the_maps() -> None:
+    net = random_network(Config(**(COMPACT | {"joint_grid": 5})), seed=5)
+    decoder, m = net.decoder, 0.25
+    generator = torch.Generator().manual_seed(5)
+    maps = torch.randn(1, 17, 12, 20, generator=generator)
+    boxes = torch.tensor([[[0.2, 0.3, 0.6, 0.9], [0.5, 0.5, 1.1, 0.8]]])
+    expected = torch.rand(1, 2, 17, 2, generator=generator)
+    found = decoder.read_joints(boxes, expected, maps)
+    for query, joint in ((0, 0), (0, 16), (1, 7)):
+        x0, y0, x1, y1 = boxes[0, query].tolist()
+        scores, points = [], []
+        for j in range(5):
+            for i in range(5):
+                g = torch.tensor([(i + 0.5) / 5, (j + 0.5) / 5])
+                x = (x0 + ((1 + 2 * m) * g[0].item() - m) * (x1 - x0)) * 20 - 0.5
+                y = (y0 + ((1 + 2 * m) * g[1].item() - m) * (y1 - y0)) * 12 - 0.5
+                value = 0.0
+                for yy in (math.floor(y), math.floor(y) + 1):
+                    for xx in (math.floor(x), math.floor(x) + 1):
+                        if 0 <= yy < 12 and 0 <= xx < 20:
+                            value += maps[0, joint, yy, xx].item() * (1 - abs(x - xx)) * (1 - abs(y - yy))
+                distance = (g - expected[0, query, joint]).square().sum()
+                scores.append(decoder.joint_scale[joint] * value - decoder.joint_reach[joint] * distance)
+                points.append(g)
+        place = (torch.stack(scores).softmax(0)[:, None] * torch.stack(points)).sum(0)
+        assert torch.allclose(found[0, query, joint], place, atol=1e-5)
+
+
 @pytest.mark.parametrize("wrong", [
     {"backbone": "resnet18"}, {"variant": "basenet-dps"}, {"keypoint_space": "image"}, {"proposal_nms": 0},
-    {"output_conv": "dense"}, {"query_start": "proposal"},
+    {"output_conv": "dense"}, {"joint_grid": -1}, {"query_start": "proposal"},
 ])  # fmt: skip
 def test_impossible_configurations_are_refused(wrong: dict) -> None:
     with pytest.raises(ConfigError):
