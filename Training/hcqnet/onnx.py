@@ -15,9 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from .hcqnet import HCQNet
+from .proposals import CANDIDATES, pairwise_iou
 from .weights import WeightsError, load
 
 OPSET = 20
+SUPPRESSION_ROUNDS = 16  # chains of 16 boxes that overlap each other one by one have not been seen
 
 
 class _Outputs(nn.Module):
@@ -28,7 +30,34 @@ class _Outputs(nn.Module):
         self.net = net
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        return tuple(value for value in self.net(image).outputs().values() if value.numel())
+        net = self.net
+        if net.proposals is None:
+            prediction = net(image)
+        else:
+            features = net.encode(image, chosen=torch.zeros(1, net.config.queries, dtype=torch.int64))
+            found = features.proposals
+            chosen = select_in_graph(found.logits[0], found.boxes[0], net.config.queries, net.config.proposal_nms)
+            features.chosen = chosen[None]
+            prediction = net.predict(net.decode(features)[-1], features)
+        return tuple(value for value in prediction.outputs().values() if value.numel())
+
+
+def select_in_graph(logits: Tensor, boxes: Tensor, count: int, threshold: float) -> Tensor:
+    """`proposals.select` of one picture without loops over data: [T], [T, 4] -> [count].
+
+    A box is kept when no better kept one overlaps it. Asked of all boxes at once, the answer of the n-th round is right
+    for every box that hangs on a chain of fewer than n others.
+    """
+    candidates = min(CANDIDATES, logits.shape[0])
+    order = logits.topk(candidates).indices
+    overlaps = (pairwise_iou(boxes[order], boxes[order]) > threshold).to(logits.dtype).tril(-1)
+    kept = torch.ones_like(logits[:candidates])
+    for _ in range(SUPPRESSION_ROUNDS):
+        kept = (overlaps @ kept == 0).to(logits.dtype)
+    rank = torch.arange(candidates, dtype=logits.dtype) + candidates * (1 - kept)
+    sequence = (-rank).topk(candidates).indices
+    sequence = torch.where(kept[sequence] > 0, order[sequence], -1 - order[sequence])
+    return sequence[torch.arange(count) % candidates]
 
 
 def export(net: HCQNet, path: str | Path, height: int, width: int) -> None:
