@@ -20,6 +20,9 @@ int hcq_level(void);
 /// Switches all kernels to `level`, at most the CPU's; returns the level now in use. Not while kernels run: for tests.
 int hcq_use_level(int level);
 
+/// How many cores the scheduler may give to this process, at least 1.
+int hcq_usable_cores(void);
+
 /// Feature levels that attention reads: strides 32, 16, 8, in this order.
 #define HCQ_LEVELS 3
 

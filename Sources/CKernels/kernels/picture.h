@@ -15,11 +15,13 @@ void HCQ_FUNCTION(normalise_rgb)(
     }
 }
 
-/// y[i] <- sum over k < tap_count of weights[k][i] * x[taps[k][i] * ldx]: one axis of a resampling.
+/// y[i] <- sum over k < tap_count of weights[k][i] * x[taps[k][i] * ldx]: one axis of a resampling; taps and weights are
+/// [tap_count][ldt].
 void HCQ_FUNCTION(blend_rows)(
-    const float *x, long ldx, const int32_t *taps, const float *weights, long tap_count, long count, float *y) {
+    const float *x, long ldx, const int32_t *taps, const float *weights, long tap_count, long ldt,
+    long count, float *y) {
     for (long i = 0; i < count; i++) y[i] = 0.0f;
     for (long k = 0; k < tap_count; k++) {
-        for (long i = 0; i < count; i++) y[i] += weights[k * count + i] * x[(long)taps[k * count + i] * ldx];
+        for (long i = 0; i < count; i++) y[i] += weights[k * ldt + i] * x[(long)taps[k * ldt + i] * ldx];
     }
 }

@@ -1,2 +1,0 @@
-// Filled by the room.
-internal import Scene

@@ -1,0 +1,172 @@
+internal import CKernels
+internal import Glibc
+public import Scene
+
+/// HCQNet: box, instance mask and pose of every person in a picture, from one query each, in one pass.
+///
+/// Son et al., "Object-Centric Multi-Task Learning for Human Instances". Immutable: any number of workspaces may run it at
+/// the same time. Twin: `Training/hcqnet/hcqnet.py`.
+public final class HCQNet: Sendable {
+    public let configuration: NetworkConfiguration
+    /// Trained numbers.
+    public let parameterCount: Int
+    let backbone: Backbone
+    let pixelDecoder: PixelDecoder
+    let decoder: Decoder
+    let heads: Heads
+    private let memory: WeightMemory
+
+    /// Reads a weight file.
+    /// - Throws: when it is no safetensors file of version 1, its configuration is wrong, or a tensor is missing, unused,
+    ///   misshapen, of another type, or not finite.
+    public convenience init(contentsOf path: String) throws(EngineError) {
+        let file = try SafetensorsFile(path: path)
+        for (key, expected) in [("format", "hcqnet"), ("version", "1")] where file.metadata[key] != expected {
+            throw .wrongMetadata(key: key, found: file.metadata[key], expected: "'\(expected)'")
+        }
+        guard let json = file.metadata["config"] else {
+            throw .wrongMetadata(key: "config", found: nil, expected: "the network's configuration as JSON")
+        }
+        let tensors = FileTensors(file)
+        try self.init(try NetworkConfiguration(json: json), tensors)
+        try tensors.refuseUnused()
+    }
+
+    init(_ configuration: NetworkConfiguration, _ source: any TensorSource) throws(EngineError) {
+        _ = BLAS.coreName
+        self.configuration = configuration
+        memory = WeightMemory()
+        let weights = Weights(source: source, memory: memory)
+        backbone = try Backbone(weights["backbone"], configuration)
+        pixelDecoder = try PixelDecoder(weights["pixel_decoder"], configuration, channels: backbone.channels)
+        decoder = try Decoder(weights["decoder"], configuration)
+        heads = try Heads(weights["heads"], configuration)
+        parameterCount = memory.parameters
+    }
+
+    /// Writes a network of random weights that follow from the seed alone, the same on every machine.
+    public static func writeNew(
+        _ configuration: NetworkConfiguration, seed: UInt64, to path: String
+    ) throws(EngineError) {
+        let tensors = SeededTensors(seed: seed)
+        _ = try HCQNet(configuration, tensors)
+        let metadata = ["format": "hcqnet", "version": "1", "config": configuration.json]
+        try SafetensorsFile.write(tensors.tensors, metadata: metadata, to: path)
+    }
+
+    /// The instruction set of OpenBLAS's kernels, for the log.
+    public static var blasCore: String { BLAS.coreName }
+
+    /// Memory and constants for one size of input; the only allocation that running the network needs.
+    /// - Parameters:
+    ///   - size: of the network's input; both sides are multiples of 32.
+    ///   - threads: how many cores share the work; nil for all that this process may use. Results do not depend on it.
+    public func makeWorkspace(for size: PixelSize, threads: Int? = nil) -> Workspace {
+        Workspace(self, size: size, threads: max(1, threads ?? Int(hcq_usable_cores())))
+    }
+
+    // MARK: the forward pass, in the order of the paper
+
+    /// - Parameters:
+    ///   - fill: writes the normalised picture, `[height][width][3]`.
+    ///   - body: reads the output, which lives until it returns.
+    func forward<Result>(
+        _ size: PixelSize, _ constants: Constants, using pass: Pass, fill: (FeatureMap) -> Void,
+        _ body: (NetworkOutput) -> Result
+    ) -> Result {
+        pass.books.reset()
+        return pass.scope {
+            let count = configuration.queries
+            let queries = Queries(configuration, using: pass)
+            let input = HeadInput(configuration, using: pass)
+            let regression = Regression(configuration, heads, using: pass)
+            let classLogits = pass.tensor(count, 2)
+            let masks = MaskEmbeddings(configuration, using: pass)
+
+            let image = pass.map(size.height, size.width, 3)
+            fill(image)
+            let maps = backbone(image, using: pass)
+
+            pass.books.enter(.pixelDecoder)
+            let features = pixelDecoder(maps, constants.encoder, using: pass)
+
+            pass.books.enter(.decoder)
+            decoder(features, heads, constants.geometry, queries, input, into: regression, using: pass)
+
+            pass.books.enter(.classHead)
+            heads.classifier(input.embedding, into: classLogits, using: pass)
+            pass.books.enter(.maskHead)
+            masks.compute(heads.mask, input.conditioned, pixelDecoder.maskFeatures, using: pass)
+
+            pass.books.enter(.maskProduct)
+            pass.books.count(macs: count * configuration.hiddenDim * features.fine.tokens.rows)
+            let output = NetworkOutput(
+                classLogits: classLogits, masks: masks, fine: features.fine, regression: regression,
+                embeddings: input.embedding)
+            defer { pass.books.enter(.people) }
+            return body(output)
+        }
+    }
+}
+
+/// What the network says of every query; lives until the pass ends.
+struct NetworkOutput {
+    /// Person, nothing; `[Q, 2]`.
+    let classLogits: Tensor
+    let masks: MaskEmbeddings
+    /// `[height / 4][width / 4][D]`.
+    let fine: FeatureMap
+    let regression: Regression
+    /// E', `[Q, D]`.
+    let embeddings: Tensor
+}
+
+/// The mask head's vectors with `mask_features` folded in: `e . (W f + b) = (Wᵀ e) . f + e . b`, so that the convolution
+/// runs on Q vectors instead of every position.
+struct MaskEmbeddings: Sendable {
+    /// `Wᵀ e`, `[Q, D]`.
+    let vectors: Tensor
+    /// `e . b`, `[Q, 1]`.
+    let offsets: Tensor
+
+    init(_ configuration: NetworkConfiguration, using pass: Pass) {
+        vectors = pass.tensor(configuration.queries, configuration.hiddenDim)
+        offsets = pass.tensor(configuration.queries, 1)
+    }
+
+    func compute(_ head: MLP, _ input: Tensor, _ features: Linear, using pass: Pass) {
+        pass.scope {
+            let (count, dim) = (vectors.rows, vectors.columns)
+            let embeddings = pass.tensor(count, dim)
+            head(input, into: embeddings, using: pass)
+            pass.run(count, by: 32) { range, _ in
+                BLAS.multiply(
+                    rows: range.count, columns: dim, depth: dim, embeddings.row(range.lowerBound), dim,
+                    features.weight.data, dim, into: vectors.row(range.lowerBound), dim)
+                for q in range {
+                    var sum: Float = 0
+                    if let bias = features.bias { for c in 0..<dim { sum += embeddings.row(q)[c] * bias.data[c] } }
+                    offsets.data[q] = sum
+                }
+            }
+        }
+    }
+
+    /// Mask logits of some vectors.
+    /// - Parameters:
+    ///   - rows: `[n, D]`, with `offsets` `[n, 1]`.
+    ///   - logits: `[n, positions]`; overwritten.
+    static func multiply(_ rows: Tensor, _ offsets: Tensor, _ fine: FeatureMap, into logits: Tensor, using pass: Pass) {
+        pass.run(fine.tokens.rows, by: 1024) { range, _ in
+            BLAS.multiply(
+                rows: rows.rows, columns: range.count, depth: rows.columns, rows.data, rows.stride,
+                transposed: fine.tokens.row(range.lowerBound), fine.tokens.stride, into: logits.data + range.lowerBound,
+                logits.stride)
+            for q in 0..<rows.rows {
+                let row = logits.row(q)
+                let offset = offsets.row(q)[0]
+                for i in range { row[i] += offset }
+            }
+        }
+    }
+}

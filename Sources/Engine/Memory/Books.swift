@@ -1,0 +1,63 @@
+internal import Glibc
+
+/// The parts of the network that costs are listed by.
+public enum Module: Int, CaseIterable, Sendable {
+    case backbone, pixelDecoder, decoder, classHead, maskHead, boxHead, poseHead, maskProduct, proposals, people
+
+    /// As it stands in tables.
+    public var title: String {
+        switch self {
+        case .backbone: "backbone"
+        case .pixelDecoder: "pixel decoder"
+        case .decoder: "transformer decoder"
+        case .classHead: "class head"
+        case .maskHead: "mask head"
+        case .boxHead: "box head"
+        case .poseHead: "pose head"
+        case .maskProduct: "mask product"
+        case .proposals: "proposals"
+        case .people: "people"
+        }
+    }
+}
+
+/// What a pass cost, by module.
+struct Books {
+    private(set) var module = Module.backbone
+    /// Multiply-accumulates of the network's definition: convolutions, linear layers, matrix products.
+    private(set) var macs = [Int](repeating: 0, count: Module.allCases.count)
+    /// Multiply-accumulates of deformable sampling, by definition.
+    private(set) var sampling = [Int](repeating: 0, count: Module.allCases.count)
+    /// Seconds; counted when `isTiming`.
+    private(set) var seconds = [Double](repeating: 0, count: Module.allCases.count)
+    var isTiming = false
+    /// What costs now is in the books already, or does not belong there.
+    var isPaused = false
+    private var since = 0.0
+
+    mutating func count(macs count: Int) { if !isPaused { macs[module.rawValue] += count } }
+    mutating func count(sampling count: Int) { if !isPaused { sampling[module.rawValue] += count } }
+
+    /// What follows belongs to `next`.
+    mutating func enter(_ next: Module) {
+        if isTiming {
+            let now = Self.now()
+            seconds[module.rawValue] += now - since
+            since = now
+        }
+        module = next
+    }
+
+    /// Starts a pass: nothing counted yet.
+    mutating func reset() {
+        module = .backbone
+        for i in macs.indices { (macs[i], sampling[i], seconds[i]) = (0, 0, 0) }
+        if isTiming { since = Self.now() }
+    }
+
+    private static func now() -> Double {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+    }
+}

@@ -1,0 +1,98 @@
+internal import CKernels
+
+/// What the pixel decoder hands on.
+struct Features: Sendable {
+    /// `[positions of strides 32, 16, 8, D]`.
+    let tokens: Tensor
+    /// `[height / 4][width / 4][D]`: what `mask_features` would be computed from.
+    let fine: FeatureMap
+}
+
+/// Mask2Former's pixel decoder (Cheng et al. 2022, arXiv:2112.01527). Twin: `hcqnet/pixel_decoder.py`.
+struct PixelDecoder: Sendable {
+    /// Strides 32, 16, 8.
+    let inputs: [(projection: Convolution, norm: GroupNorm)]
+    /// `[3, D]`.
+    let levelEmbedding: Tensor
+    let layers: [EncoderLayer]
+    let lateral: Convolution
+    let lateralNorm: GroupNorm
+    let output: Convolution
+    let outputNorm: GroupNorm
+    /// Never applied to the map: `Heads` folds it into the mask embeddings.
+    let maskFeatures: Linear
+    let heads: Int
+    let points: Int
+
+    init(_ weights: Weights, _ configuration: NetworkConfiguration, channels: [Int]) throws(EngineError) {
+        let dim = configuration.hiddenDim
+        (heads, points) = (configuration.heads, configuration.encoderPoints)
+        var inputs: [(projection: Convolution, norm: GroupNorm)] = []
+        for level in 0..<SamplingGeometry.levels {
+            let part = weights["input_proj"][level]
+            inputs.append(
+                (
+                    try Convolution(part[0], inputs: channels[3 - level], outputs: dim, hasBias: true),
+                    try GroupNorm(part[1], channels: dim)
+                ))
+        }
+        self.inputs = inputs
+        levelEmbedding = try weights.matrix("level_embed", SamplingGeometry.levels, dim, .uniform(1))
+        var layers: [EncoderLayer] = []
+        for i in 0..<configuration.encoderLayers { layers.append(try EncoderLayer(weights["layers"][i], configuration)) }
+        self.layers = layers
+        lateral = try Convolution(weights["lateral"][0], inputs: channels[0], outputs: dim)
+        lateralNorm = try GroupNorm(weights["lateral"][1], channels: dim)
+        output = try Convolution(weights["output"][0], inputs: dim, outputs: dim, kernel: 3)
+        outputNorm = try GroupNorm(weights["output"][1], channels: dim)
+        maskFeatures = try Convolution(weights["mask_features"], inputs: dim, outputs: dim, hasBias: true).linear
+    }
+
+    /// - Returns: features that live until the caller's scope ends.
+    func callAsFunction(_ maps: Pyramid, _ tables: EncoderTables, using pass: Pass) -> Features {
+        let dim = levelEmbedding.columns
+        let tokens = pass.tensor(maps[1].tokens.rows + maps[2].tokens.rows + maps[3].tokens.rows, dim)
+        let fine = pass.map(maps.stride4.height, maps.stride4.width, dim)
+        pass.scope {
+            var start = 0
+            for level in 0..<SamplingGeometry.levels {
+                let map = maps[3 - level]
+                let rows = tokens.rows(start..<start + map.tokens.rows)
+                inputs[level].projection(map, into: FeatureMap(rows, height: map.height, width: map.width), using: pass)
+                inputs[level].norm(rows, into: rows, using: pass)
+                start += rows.rows
+            }
+            encode(tokens, tables, using: pass)
+        }
+        let stride8 = FeatureMap(
+            tokens.rows(tokens.rows - maps.stride8.tokens.rows..<tokens.rows), height: maps.stride8.height,
+            width: maps.stride8.width)
+        pass.scope {
+            let sum = pass.map(fine.height, fine.width, dim)
+            lateral(maps.stride4, into: sum, using: pass)
+            lateralNorm(sum.tokens, into: sum.tokens, using: pass)
+            pass.run(sum.height, by: 2) { range, _ in
+                hcq_upsample_add(
+                    stride8.tokens.data, stride8.height, stride8.width, dim, range.lowerBound, range.upperBound,
+                    sum.tokens.data, sum.tokens.data)
+            }
+            output(sum, into: fine, using: pass)
+            outputNorm(fine.tokens, into: fine.tokens, .relu, using: pass)
+            pass.books.count(macs: fine.tokens.rows * dim * dim)
+        }
+        return Features(tokens: tokens, fine: fine)
+    }
+
+    private func encode(_ tokens: Tensor, _ tables: EncoderTables, using pass: Pass) {
+        guard let first = layers.first else { return }
+        var values = pass.tensor(tokens.rows, tokens.columns)
+        var nextValues = pass.tensor(tokens.rows, tokens.columns)
+        // Counted by the layer.
+        pass.uncounted { first.value(tokens, into: values, using: pass) }
+        for (i, layer) in layers.enumerated() {
+            let next = i + 1 < layers.count ? (layers[i + 1], nextValues) : nil
+            layer(tokens, values: values, next: next, tables, index: i, using: pass)
+            swap(&values, &nextValues)
+        }
+    }
+}

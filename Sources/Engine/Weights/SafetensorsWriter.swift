@@ -1,0 +1,74 @@
+internal import Glibc
+
+/// A tensor to be written.
+public struct NamedTensor: Sendable {
+    public let name: String
+    public let shape: [Int]
+    /// Row after row.
+    public let values: [Float]
+
+    public init(_ name: String, _ shape: [Int], _ values: [Float]) {
+        precondition(shape.reduce(1, *) == values.count, "a tensor has as many values as its shape says")
+        self.name = name
+        self.shape = shape
+        self.values = values
+    }
+}
+
+extension SafetensorsFile {
+    /// Writes float32 tensors in the order given; the file appears whole or not at all.
+    /// - Throws: `unreadable` when it cannot be written.
+    public static func write(_ tensors: [NamedTensor], metadata: [String: String], to path: String) throws(EngineError) {
+        var entries: [String] = []
+        if !metadata.isEmpty {
+            let pairs = metadata.sorted { $0.key < $1.key }.map { "\(quoted($0.key)):\(quoted($0.value))" }
+            entries.append("\"__metadata__\":{\(pairs.joined(separator: ","))}")
+        }
+        var offset = 0
+        for tensor in tensors {
+            let end = offset + 4 * tensor.values.count
+            let shape = tensor.shape.map(String.init).joined(separator: ",")
+            entries.append(
+                "\(quoted(tensor.name)):{\"dtype\":\"F32\",\"shape\":[\(shape)],\"data_offsets\":[\(offset),\(end)]}")
+            offset = end
+        }
+        var header = Array("{\(entries.joined(separator: ","))}".utf8)
+        // Tensors start at a multiple of 8.
+        header.append(contentsOf: repeatElement(UInt8(ascii: " "), count: (8 - header.count % 8) % 8))
+        try writeWhole(header, tensors, to: path)
+    }
+
+    private static func writeWhole(_ header: [UInt8], _ tensors: [NamedTensor], to path: String) throws(EngineError) {
+        let draft = path + ".part"
+        guard let file = fopen(draft, "wb") else {
+            throw .unreadable(path: path, reason: String(cString: strerror(errno)))
+        }
+        var length = UInt64(header.count).littleEndian
+        var isWhole = fwrite(&length, 8, 1, file) == 1 && fwrite(header, 1, header.count, file) == header.count
+        for tensor in tensors where isWhole {
+            isWhole = fwrite(tensor.values, 4, tensor.values.count, file) == tensor.values.count
+        }
+        isWhole = fclose(file) == 0 && isWhole
+        guard isWhole, rename(draft, path) == 0 else {
+            let reason = String(cString: strerror(errno))
+            unlink(draft)
+            throw .unreadable(path: path, reason: reason)
+        }
+    }
+
+    /// A JSON string.
+    private static func quoted(_ text: String) -> String {
+        var quoted = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": quoted += "\\\""
+            case "\\": quoted += "\\\\"
+            case _ where scalar.value < 32:
+                let digits = String(scalar.value, radix: 16)
+                quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default: quoted.unicodeScalars.append(scalar)
+            }
+        }
+        return quoted + "\""
+    }
+}

@@ -1,0 +1,86 @@
+internal import Glibc
+
+/// What fills a tensor of a new network.
+enum Start: Sendable {
+    case zeros
+    case ones
+    /// Uniform in -bound...bound.
+    case uniform(Float)
+    /// These numbers, over and over.
+    case values([Float])
+}
+
+/// Where a network's tensors come from: a file, or a seed.
+protocol TensorSource: AnyObject {
+    /// The numbers of a tensor, row after row.
+    func values(_ name: String, shape: [Int], start: Start) throws(EngineError) -> [Float]
+    /// Whether an optional tensor is there.
+    func has(_ name: String) -> Bool
+}
+
+/// The memory of a network's weights; lives as long as the network.
+final class WeightMemory: @unchecked Sendable {
+    private var blocks: [UnsafeMutableRawPointer] = []
+    /// Trained numbers that were read: not BatchNorm's statistics.
+    var parameters = 0
+
+    /// A copy that stays where it is.
+    func keep(_ values: [Float], rows: Int, columns: Int) -> Tensor {
+        precondition(values.count == rows * columns)
+        let bytes = (max(values.count, 1) * 4 + 63) / 64 * 64
+        guard let memory = aligned_alloc(64, bytes) else { preconditionFailure("no memory for weights") }
+        blocks.append(memory)
+        let data = memory.bindMemory(to: Float.self, capacity: bytes / 4)
+        values.withUnsafeBufferPointer { buffer in
+            if let start = buffer.baseAddress { data.update(from: start, count: values.count) }
+        }
+        return Tensor(data, rows: rows, columns: columns)
+    }
+
+    /// A copy of whole numbers that stays where it is.
+    func keep(_ values: [Int32]) -> UnsafePointer<Int32> {
+        let memory = UnsafeMutablePointer<Int32>.allocate(capacity: max(values.count, 1))
+        memory.initialize(from: values, count: values.count)
+        blocks.append(UnsafeMutableRawPointer(memory))
+        return UnsafePointer(memory)
+    }
+
+    deinit {
+        for block in blocks { free(block) }
+    }
+}
+
+/// The tensors under one name: `weights["decoder"]["norm"].vector("weight", 256)` reads `decoder.norm.weight`.
+struct Weights {
+    let source: any TensorSource
+    let memory: WeightMemory
+    var path = ""
+
+    subscript(name: String) -> Weights {
+        var inner = self
+        inner.path = path.isEmpty ? name : path + "." + name
+        return inner
+    }
+
+    subscript(index: Int) -> Weights { self["\(index)"] }
+
+    func has(_ name: String) -> Bool { source.has(self[name].path) }
+
+    /// The numbers themselves, for what is computed while loading.
+    func values(
+        _ name: String, _ shape: [Int], _ start: Start, isParameter: Bool = true
+    ) throws(EngineError) -> [Float] {
+        if isParameter { memory.parameters += shape.reduce(1, *) }
+        return try source.values(self[name].path, shape: shape, start: start)
+    }
+
+    /// A matrix that is used as it is stored.
+    func matrix(_ name: String, _ rows: Int, _ columns: Int, _ start: Start) throws(EngineError) -> Tensor {
+        memory.keep(try values(name, [rows, columns], start), rows: rows, columns: columns)
+    }
+
+    /// A vector, as one row.
+    func vector(_ name: String, _ count: Int, _ start: Start) throws(EngineError) -> Tensor {
+        memory.keep(try values(name, [count], start), rows: 1, columns: count)
+    }
+}
