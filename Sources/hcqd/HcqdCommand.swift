@@ -5,5 +5,7 @@ import ArgumentParser
 struct HcqdCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "hcqd", abstract: "Knows what the people in a scene do, from ordinary cameras and an ordinary CPU.",
-        subcommands: [EventsCommand.self, TrackCommand.self, EvalCommand.self])
+        subcommands: [
+            ForwardCommand.self, ModelCommand.self, TrackCommand.self, EventsCommand.self, EvalCommand.self,
+        ])
 }
