@@ -91,10 +91,12 @@ extension NetworkConfiguration {
         } write: { "[" + $0[keyPath: path].map { "\($0)" }.joined(separator: ", ") + "]" }
     }
 
-    private static func share(_ name: String, _ path: WritableKeyPath<Self, Float>) -> Field {
+    private static func share(
+        _ name: String, _ path: WritableKeyPath<Self, Float>, in range: ClosedRange<Float>, _ expected: String
+    ) -> Field {
         Field(name: name) { (configuration, value, name) throws(EngineError) in
-            guard case .number(let number) = value, number >= 0, number <= 100 else {
-                throw .wrongField(name: name, found: value.text, expected: "a number from 0 to 100")
+            guard case .number(let number) = value, range.contains(Float(number)) else {
+                throw .wrongField(name: name, found: value.text, expected: expected)
             }
             configuration[keyPath: path] = Float(number)
         } write: { "\($0[keyPath: path])" }
@@ -110,7 +112,11 @@ extension NetworkConfiguration {
             whole("decoder_layers", \.decoderLayers, from: 0, to: 1024), whole("decoder_ffn", \.decoderFFN, from: 1),
             whole("sine_dim", \.sineDim, from: 1, to: 4096), choice("variant", \.variant),
             choice("head_condition", \.headCondition), choice("keypoint_space", \.keypointSpace),
-            share("canonical_margin", \.canonicalMargin), colour("image_mean", \.imageMean, above: -.infinity),
+            share("canonical_margin", \.canonicalMargin, in: 0...100, "a number from 0 to 100"),
+            choice("query_start", \.queryStart),
+            share("proposal_nms", \.proposalNMS, in: Float.leastNormalMagnitude...1, "a number above 0 and at most 1"),
+            choice("output_conv", \.outputConvolution), whole("output_layers", \.outputLayers, from: 1, to: 64),
+            colour("image_mean", \.imageMean, above: -.infinity),
             colour("image_std", \.imageStd, above: 0),
         ]
     }
@@ -153,6 +159,14 @@ extension NetworkConfiguration {
             throw .wrongField(
                 name: "points", found: "\(points)",
                 expected: "an even number with heads x points / 2 = joints - 1, that is \(heads) x points / 2 = \(joints - 1)")
+        }
+        if queryStart == .proposals && (backbone != .esnetPAN || !poseInKeys || keypointSpace == .image) {
+            throw .wrongField(
+                name: "query_start", found: "\"proposals\"",
+                expected: "\"learned\" unless backbone is \"esnet_pan\", K holds the joints and keypoint_space is \"canonical\"")
+        }
+        if outputConvolution == .dense && outputLayers != 1 {
+            throw .wrongField(name: "output_layers", found: "\(outputLayers)", expected: "1 with output_conv \"dense\"")
         }
         if keypointSpace == .image && headCondition != .canonical {
             throw .wrongField(

@@ -5,6 +5,8 @@ public struct NetworkConfiguration: Equatable, Sendable {
         case swinT = "swin_t"
         case swinS = "swin_s"
         case swinB = "swin_b"
+        /// The compact network's: ESNet 0.75 with a CSP-PAN neck.
+        case esnetPAN = "esnet_pan"
 
         var isSwin: Bool { rawValue.hasPrefix("swin") }
     }
@@ -26,6 +28,22 @@ public struct NetworkConfiguration: Equatable, Sendable {
     /// Where the pose part of K lives (table 6).
     public enum KeypointSpace: String, CaseIterable, Sendable {
         case canonical, image
+    }
+
+    /// Where the queries come from.
+    public enum QueryStart: String, CaseIterable, Sendable {
+        /// Learned values.
+        case learned
+        /// The best boxes of a dense head on the backbone's pyramid.
+        case proposals
+    }
+
+    /// The pixel decoder's convolution at stride 4.
+    public enum OutputConvolution: String, CaseIterable, Sendable {
+        /// 3x3.
+        case dense
+        /// Depthwise 3x3, then 1x1.
+        case separable
     }
 
     public var backbone = Backbone.resnet50
@@ -51,6 +69,12 @@ public struct NetworkConfiguration: Equatable, Sendable {
     public var keypointSpace = KeypointSpace.canonical
     /// How far canonical joints reach beyond the box, as a share of its sides.
     public var canonicalMargin: Float = 0
+    public var queryStart = QueryStart.learned
+    /// Intersection over union above which a proposal gives way to a better one.
+    public var proposalNMS: Float = 0.7
+    public var outputConvolution = OutputConvolution.dense
+    /// How many of them; more than 1 only when separable.
+    public var outputLayers = 1
     /// Of red, green and blue in 0...1.
     public var imageMean: [Float] = [0.485, 0.456, 0.406]
     public var imageStd: [Float] = [0.229, 0.224, 0.225]

@@ -43,7 +43,8 @@ struct ResNet: Sendable {
     func callAsFunction(_ image: FeatureMap, into maps: Pyramid, using pass: Pass) {
         pass.scope {
             let wide = pass.map(image.height / 2, image.width / 2, 64)
-            let pooled = pass.map(image.height / 4, image.width / 4, 64)
+            // An identity block works in place.
+            let pooled = stages[0][0].shortcut == nil ? maps[0] : pass.map(image.height / 4, image.width / 4, 64)
             stem(image, into: wide, .relu, using: pass)
             maxPool(wide, into: pooled, using: pass)
             var x = pooled
@@ -101,6 +102,7 @@ struct ResidualBlock: Sendable {
     ///   - x: `[height][width][inputs]`.
     ///   - y: `[height / stride][width / stride][outputs]`; overwritten, is `x` where the shortcut is the identity.
     func callAsFunction(_ x: FeatureMap, into y: FeatureMap, using pass: Pass) {
+        precondition(shortcut != nil || x.tokens.data == y.tokens.data)
         pass.scope {
             var inner = x
             for convolution in convolutions.dropLast() {
