@@ -73,7 +73,7 @@ struct Figure {
             legs = (Point(x: 0.08, y: 0.04), Point(x: 0.09, y: 0.27), Point(x: 0.07, y: 0.3))
             arms = (Point(x: 0.13, y: 0.41), Point(x: 0.1, y: 0.3))
         case .crouched:
-            legs = (Point(x: 0.08, y: 0.04), Point(x: 0.15, y: 0.2), Point(x: 0.06, y: 0.14))
+            legs = (Point(x: 0.08, y: 0.04), Point(x: 0.15, y: 0.25), Point(x: 0.06, y: 0.14))
             arms = (Point(x: 0.13, y: 0.3), Point(x: 0.1, y: 0.2))
             torso = Point(x: 0.05, y: 0.28)
         case .bending:

@@ -65,3 +65,35 @@ internal import Testing
         #expect(types.prefix(3) == ["start", "zone_entered", "update"])
     }
 }
+
+/// The veto on COCO's labelled people: those who are as they should be, and those whose parts were exchanged.
+@Suite struct VetoOnLabelledPeopleTests {
+    @Test func sparesPeopleAndCatchesWhatDoesNotBelongTogether() throws {
+        guard let people = try LabelledPeople.read("coco-train-00") else { return }
+        let whole = people.sorted { $0.key < $1.key }.map(\.value).filter { labelled in
+            let seen = labelled.person.keypoints.filter { $0.confidence > 0 }.count
+            return seen >= 5 && labelled.person.mask?.isEmpty == false
+        }
+        #expect(whole.count > 200)
+        let filter = PersonFilter(settings: EventSettings())
+        func caught(_ people: [Person]) -> Int { people.filter { filter.disagreements($0, hasMasks: true) > 0 }.count }
+        let spared = whole.count - caught(whole.map(\.person))
+        var (maskless, jointless, exchanged): ([Person], [Person], [Person]) = ([], [], [])
+        for (i, labelled) in whole.enumerated() {
+            var (a, b, c) = (labelled.person, labelled.person, labelled.person)
+            a.mask = nil
+            b.keypoints = b.keypoints.map { Keypoint(position: $0.position, confidence: 0) }
+            c.keypoints = whole[(i + whole.count / 2) % whole.count].person.keypoints
+            maskless.append(a)
+            jointless.append(b)
+            exchanged.append(c)
+        }
+        let n = whole.count
+        print(
+            "veto: of \(n) labelled people \(spared) are spared; caught without mask \(caught(maskless)), without joints "
+                + "\(caught(jointless)), with another's joints \(caught(exchanged))")
+        #expect(spared * 100 >= 97 * n)
+        #expect(caught(maskless) == n && caught(jointless) == n)
+        #expect(caught(exchanged) * 100 >= 70 * n)
+    }
+}

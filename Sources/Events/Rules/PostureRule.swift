@@ -21,15 +21,17 @@ enum PostureRule {
         max(person.box.height, person.box.width * aspect)
     }
 
-    /// Torso and legs are nearer to level than to upright, and the body as a whole is.
+    /// The torso is nearer to level than to upright, so is the line from feet to shoulders, and the feet are about as high
+    /// as the hips: knees may be drawn up, but nobody stands or squats like that.
     private static func isLying(_ body: Body, _ torso: Segment) -> Bool {
-        guard (60...120).contains(torso.tilt), !body.legs.isEmpty else { return false }
-        let shoulder = torso.to
-        return body.legs.allSatisfy { leg in
-            let thigh = Segment(from: leg.knee, to: leg.hip)
-            let whole = Segment(from: leg.ankle ?? leg.knee, to: shoulder)
-            return (45...135).contains(thigh.tilt) && (60...120).contains(whole.tilt)
+        let legs = body.legs
+        guard (60...120).contains(torso.tilt), !legs.isEmpty else { return false }
+        let drops = legs.map { leg in
+            let end = leg.ankle ?? leg.knee
+            return abs(end.y - leg.hip.y) / torso.length
         }
+        return drops.reduce(0, +) / Float(drops.count) < 0.45
+            && legs.allSatisfy { (60...120).contains(Segment(from: $0.ankle ?? $0.knee, to: torso.to).tilt) }
     }
 
     /// Both wrists above the face (or well above the shoulders where no face was seen) and above their elbows.
@@ -42,31 +44,46 @@ enum PostureRule {
         return max(left.y, right.y) < level && left.y < leftElbow.y && right.y < rightElbow.y
     }
 
-    /// By how far the hips are above the ankles (a standing person's legs are about 1.6 torsos long) and how far the
-    /// knees are below the hips.
-    private static func stance(_ body: Body, _ torso: Segment) -> Posture? {
-        let stances = body.legs.map { leg -> Posture? in
-            let thighDrop = (leg.knee.y - leg.hip.y) / torso.length
-            guard let ankle = leg.ankle, let angle = leg.kneeAngle else {
-                if thighDrop > 0.7, torso.tilt < 30 { return .upright }
-                return nil
-            }
-            let hipHeight = (ankle.y - leg.hip.y) / torso.length
-            let shankDrop = (ankle.y - leg.knee.y) / torso.length
-            if hipHeight > 1.2, thighDrop > 0.45, angle > 125 { return .upright }
-            if hipHeight < 0.6, angle < 100, thighDrop < 0.4 { return .crouched }
-            if (0.55...1.15).contains(hipHeight), thighDrop < 0.45, shankDrop > 0.4 { return .sitting }
-            return nil
-        }
-        guard let first = stances.first ?? nil else { return stances.count == 2 ? stances[1].flatMap(alone) : nil }
-        guard stances.count == 2 else { return first }
-        guard let second = stances[1] else { return alone(first) }
-        if first == second { return first }
-        // One leg straight and the other bent: walking, running, stepping up.
-        return first == .upright || second == .upright ? .upright : nil
+    private enum Stance {
+        case straight
+        case seated
+        case squatting
     }
 
-    /// What one leg says while the other says nothing: a person on one straight leg stands, but a single bent leg may
-    /// be anything.
-    private static func alone(_ posture: Posture) -> Posture? { posture == .upright ? .upright : nil }
+    /// What the legs do; two legs that were seen must not contradict each other.
+    private static func stance(_ body: Body, _ torso: Segment) -> Posture? {
+        let legs = body.legs
+        let stances = legs.map { stance(of: $0, torso) }
+        // One leg straight and the other bent: walking, running, stepping up.
+        if stances.contains(.straight) {
+            let other = stances.first { $0 != .straight } ?? nil
+            return other == .squatting ? nil : .upright
+        }
+        guard let first = stances.first ?? nil, stances.allSatisfy({ $0 == first }) else { return nil }
+        return first == .seated ? .sitting : .crouched
+    }
+
+    /// By how far the knee is below the hip and the ankle below both, in torsos, and by the angle at the knee; a standing
+    /// person's legs are about 1.6 torsos long. The limits were chosen on COCO's labelled people, see
+    /// `LabelledPosturesTests`.
+    private static func stance(of leg: Body.Leg, _ torso: Segment) -> Stance? {
+        let thighDrop = (leg.knee.y - leg.hip.y) / torso.length
+        guard let ankle = leg.ankle, let angle = leg.kneeAngle else {
+            if thighDrop > 0.58, torso.tilt < 25 { return .straight }
+            return thighDrop < 0.3 && thighDrop > -0.3 ? .seated : nil
+        }
+        let hipHeight = (ankle.y - leg.hip.y) / torso.length
+        let shank = Segment(from: leg.knee, to: ankle)
+        let shankDrop = (ankle.y - leg.knee.y) / torso.length
+        // A thigh that points at the camera looks short: sitting, seen from the front.
+        let isForeshortened = Segment(from: leg.hip, to: leg.knee).length < 0.55 * shank.length
+        if thighDrop > 0.45, !isForeshortened, hipHeight > 1.2 && angle > 125 || hipHeight > 0.9 && angle > 150 {
+            return .straight
+        }
+        if hipHeight < 0.6 {
+            if thighDrop < 0, shankDrop > 0.6, angle < 100 { return .squatting }
+            return thighDrop < 0.3 && shankDrop > 0 && shankDrop < 0.5 ? .seated : nil
+        }
+        return (isForeshortened || thighDrop < 0.43 && angle < 150) && shankDrop > 0.4 ? .seated : nil
+    }
 }
