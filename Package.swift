@@ -24,6 +24,7 @@ let package = Package(
             dependencies: [
                 "Pipeline", "Engine", "Ingest", "Tracking", "Events", "Evaluation", "Rendering", "Scene",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: room),
         .target(
@@ -59,7 +60,9 @@ let package = Package(
             name: "EvaluationTests", dependencies: ["Evaluation", "Tracking", "Scene"], exclude: ["Reference"],
             swiftSettings: room),
         .testTarget(
-            name: "PipelineTests", dependencies: ["Pipeline", "Scene", "Events", "Ingest"], swiftSettings: room),
+            name: "PipelineTests",
+            dependencies: ["Pipeline", "Scene", "Events", "Ingest", .product(name: "Yams", package: "Yams")],
+            swiftSettings: room),
         .testTarget(name: "EndToEndTests", dependencies: ["hcqd", "Scene"], swiftSettings: room),
     ],
     swiftLanguageModes: [.v6]

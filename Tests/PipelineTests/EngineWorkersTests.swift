@@ -17,9 +17,10 @@ import Testing
 
     @Test func everyHoldsTheReaderUntilAFrameIsFinished() {
         let mailbox = Mailbox(.every(capacity: 2))
+        for i in 0..<2 { _ = mailbox.put(sampleFrame(i)) }
         let passed = DispatchSemaphore(value: 0)
         DispatchQueue.global().async {
-            for i in 0..<3 { _ = mailbox.put(sampleFrame(i)) }
+            _ = mailbox.put(sampleFrame(2))
             passed.signal()
         }
         #expect(passed.wait(timeout: .now() + 0.1) == .timedOut)

@@ -60,9 +60,11 @@ struct SettingsDecoder: Decoder {
 
         func decode<T: Decodable>(_ type: T.Type, forKey key: Key) throws -> T {
             var node = written(key)
-            if node?.null != nil { node = nil }
+            // `key: null` switches an optional setting off; elsewhere a key without a value says nothing.
+            let isOff = node?.null != nil && type is any OptionalType.Type
+            if node?.null != nil, !isOff { node = nil }
             return try decoder.reader.read(
-                type, node: node, fallback: inDefaults(key), path: codingPath + [key], near: decoder.near)
+                type, node: node, fallback: isOff ? nil : inDefaults(key), path: codingPath + [key], near: decoder.near)
         }
 
         func nestedContainer<Nested: CodingKey>(keyedBy type: Nested.Type, forKey key: Key) throws

@@ -9,6 +9,8 @@ internal import Yams
 final class SettingsReader {
     let file: String
     private(set) var problems: [ConfigurationProblem] = []
+    /// Every key that a settings type asked for, in dotted form.
+    private(set) var askedPaths: Set<String> = []
 
     init(file: String) { self.file = file }
 
@@ -30,7 +32,7 @@ final class SettingsReader {
     func read<T: Decodable>(_ type: T.Type, node: Node?, fallback: Node?, path: [any CodingKey], near: Node?) throws -> T
     {
         let fallback = try fallback ?? (type as? any DefaultSettings.Type).map { try Self.tree($0.init()) }
-        if node == nil, fallback == nil, !isOptional(type) {
+        if node == nil, fallback == nil, !(type is any OptionalType.Type) {
             note(path, near, found: "nothing", allowed: "this key is required: \(kindName(type))")
             throw Unreadable()
         }
@@ -40,6 +42,7 @@ final class SettingsReader {
         do {
             let value = try T(from: decoder)
             noteUnknownKeys(of: node, asked, path)
+            askedPaths.formUnion(asked.keys.map { Self.dotted(path.map(\.stringValue) + [$0]) })
             return value
         } catch let error as DecodingError {
             guard case .dataCorrupted(let context) = error else { throw error }
@@ -129,9 +132,7 @@ private func caseNames(_ type: Any.Type) -> String? {
     return cases.isEmpty ? nil : cases.joined(separator: ", ")
 }
 
-private func isOptional(_ type: Any.Type) -> Bool { type is any OptionalType.Type }
-
-private protocol OptionalType {}
+protocol OptionalType {}
 extension Optional: OptionalType {}
 
 extension CaseIterable {

@@ -20,14 +20,17 @@ public final class EngineWorkers: Sendable {
     private let state: Mutex<State>
     private let queues: [DispatchQueue]
     private let detectors: [WorkerDetector]
+    private let loops: [LoopWatch.Loop]
 
     /// - Parameters:
     ///   - count: Number of workers, at least 1.
+    ///   - watch: Told whenever a worker is in a frame.
     ///   - makeDetector: Called once per worker, here.
-    public init(count: Int, makeDetector: () -> Detector) {
+    public init(count: Int, watch: LoopWatch? = nil, makeDetector: () -> Detector) {
         precondition(count > 0)
         queues = (0..<count).map { DispatchQueue(label: "hcqd.engine.\($0)", qos: .userInitiated) }
         detectors = (0..<count).map { _ in WorkerDetector(call: makeDetector()) }
+        loops = (0..<count).compactMap { watch?.loop("engine worker \($0)") }
         state = Mutex(State(idle: Array(0..<count)))
     }
 
@@ -108,7 +111,9 @@ public final class EngineWorkers: Sendable {
     private func work(_ worker: Int) {
         while let (seat, frame, ticket) = next(worker) {
             let start = DispatchTime.now().uptimeNanoseconds
+            loops.isEmpty ? () : loops[worker].enter("a frame of \(frame.camera)", within: 60)
             let people = detectors[worker].call(frame)
+            loops.isEmpty ? () : loops[worker].rest()
             let answer = Answer(
                 frame: frame, people: people, nanoseconds: DispatchTime.now().uptimeNanoseconds - start)
             hand(answer, ticket, to: seat)

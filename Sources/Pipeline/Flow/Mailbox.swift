@@ -58,12 +58,15 @@ public final class Mailbox: Sendable {
         if policy != .latest { room.signal() }
     }
 
-    /// Wakes a reader that waits and takes no more frames; those that wait are forgotten.
-    public func close() {
-        state.withLock { state in
+    /// Wakes a reader that waits and takes no more frames.
+    /// - Returns: Those that waited, which nobody will see.
+    @discardableResult
+    public func close() -> [Frame] {
+        defer { finished() }
+        return state.withLock { state in
             state.isClosed = true
-            state.waiting.removeAll()
+            defer { state.waiting.removeAll() }
+            return state.waiting
         }
-        finished()
     }
 }

@@ -1,0 +1,144 @@
+internal import Dispatch
+internal import Events
+internal import Ingest
+internal import Logging
+internal import Scene
+
+/// One connection of a camera, from opening to its end.
+final class CameraSession {
+    /// Why a connection ended that should not have.
+    struct Failure {
+        /// A few words that stay the same for the same cause: they stand in the event log.
+        let reason: String
+        /// What a person reads in the journal.
+        let text: String
+        var isStall = false
+    }
+
+    private let camera: CameraPipeline
+    private let loop: LoopWatch.Loop
+    private let attempt: Int
+    private let logger: Logger
+    private var reports = RepeatedReports()
+    private var decodeErrors = 0
+    private var gate: MotionGate
+    /// Monotonic seconds.
+    private(set) var firstFrameAt: Double?
+
+    init(_ camera: CameraPipeline, loop: LoopWatch.Loop, attempt: Int) {
+        self.camera = camera
+        self.loop = loop
+        self.attempt = attempt
+        logger = camera.sessionLogger
+        gate = MotionGate(camera.settings.motion)
+    }
+
+    /// Blocks until the connection is over.
+    /// - Returns: nil when the source is a file that was read to its end, or when the camera was told to stop.
+    func run() -> Failure? {
+        loop.enter("connect", within: camera.connectionDeadline)
+        do {
+            let teller = try camera.openTeller()
+            let source = try camera.openSource()
+            return read(source, teller)
+        } catch IngestError.interrupted {
+            return nil
+        } catch let error as IngestError {
+            return Self.failure(error)
+        } catch {
+            return Failure(reason: "not_started", text: "\(error)")
+        }
+    }
+
+    private func read(_ source: VideoSource, _ teller: CameraTeller) -> Failure? {
+        let underWay = DispatchGroup()
+        let mailbox = Mailbox(source.info.isLive ? .latest : .every(capacity: 4))
+        let engine = camera.surroundings.engine
+        let seat = engine.seat(mailbox, on: teller.queue) { answer in
+            teller.tell(answer)
+            underWay.leave()
+        }
+        defer {
+            if camera.isStopping {
+                for frame in mailbox.close() {
+                    teller.counters.skipped(frame, .closed)
+                    underWay.leave()
+                }
+            }
+            // The tracks of the last frames are told before anything is said of the connection.
+            underWay.wait()
+            mailbox.close()
+            teller.counters.connectionEnded()
+        }
+        do {
+            while true {
+                loop.enter("read", within: camera.readDeadline)
+                guard let frame = try source.next() else { break }
+                if firstFrameAt == nil { online(source, frame, teller) }
+                camera.counters.arrived(frame)
+                hear(source, teller)
+                guard gate.passes(frame, isBusy: teller.followsSomebody) else {
+                    camera.counters.skipped(frame, .motion)
+                    continue
+                }
+                underWay.enter()
+                if let dropped = engine.submit(frame, at: seat) {
+                    camera.counters.skipped(dropped, .busy)
+                    underWay.leave()
+                }
+            }
+        } catch IngestError.interrupted {
+            return nil
+        } catch {
+            return Self.failure(error)
+        }
+        hear(source, teller)
+        return source.info.isLive ? Failure(reason: "closed", text: "\(source.info.location): the camera closed the stream") : nil
+    }
+
+    private func online(_ source: VideoSource, _ frame: Frame, _ teller: CameraTeller) {
+        firstFrameAt = monotonicSeconds()
+        let info = source.info
+        camera.set(.online(since: wallMicroseconds(), size: frame.size))
+        teller.change(CameraChange(.online, attempt: attempt), ending: nil)
+        logger.notice(
+            "online: \(info.location), \(info.codec) \(frame.size.width)x\(frame.size.height)\(info.fps.map { " at \(fixed($0, 1)) fps" } ?? "")"
+        )
+    }
+
+    /// Passes on what the source noticed: breaks in time to the event log, errors to the journal, a few at a time.
+    private func hear(_ source: VideoSource, _ teller: CameraTeller) {
+        for news in source.takeNews() {
+            if case .decodeErrors(let count) = news {
+                camera.counters.decodeErrors(count - decodeErrors)
+                decodeErrors = count
+            }
+            if news.breaksTracks {
+                teller.change(CameraChange(.discontinuity, reason: "time"), ending: .discontinuity)
+            }
+            if let line = reports.note(news.kind, news.description, now: monotonicSeconds()) { logger.warning("\(line)") }
+        }
+        for line in reports.due(now: monotonicSeconds()) { logger.warning("\(line)") }
+    }
+
+    private static func failure(_ error: IngestError) -> Failure {
+        switch error {
+        case .timedOut(_, .read, _): Failure(reason: "no_data", text: error.description, isStall: true)
+        case .timedOut(_, let stage, _): Failure(reason: "timeout_\(stage.rawValue)", text: error.description)
+        case .unauthorized: Failure(reason: "unauthorized", text: error.description)
+        case .noSuchStream, .notFound: Failure(reason: "not_found", text: error.description)
+        case .cannotConnect: Failure(reason: "unreachable", text: error.description)
+        case .connectionLost: Failure(reason: "closed", text: error.description)
+        case .noVideo, .noDecoder, .unknownFormat, .nothingDecoded, .emptyFile, .isText, .missingIndex:
+            Failure(reason: "no_usable_video", text: error.description)
+        default: Failure(reason: "failed", text: error.description)
+        }
+    }
+}
+
+extension IngestWarning {
+    /// The same for the same sort of news.
+    fileprivate var kind: String {
+        Mirror(reflecting: self).children.first?.label ?? "news"
+    }
+}

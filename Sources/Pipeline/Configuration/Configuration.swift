@@ -1,0 +1,163 @@
+public import Engine
+public import Events
+internal import Foundation
+public import Ingest
+public import Scene
+public import Tracking
+
+/// Everything that the daemon is told by its file: the rooms' own settings, composed.
+///
+/// `Config/hcqd.yaml` shows every key with its unit and default.
+public struct Configuration: Codable, Sendable, Equatable, CheckedSettings {
+    public var model = ModelSettings()
+    public var storage = StorageSettings()
+    public var log = LogSettings()
+    public var tracking = TrackerSettings()
+    public var http = HTTPSettings()
+    public var mqtt = MQTTSettings()
+    public var hooks = HookSettings()
+    /// By the name that stands in the log.
+    public var cameras: [String: CameraSettings] = [:]
+
+    public init() {}
+
+    /// Reads and checks a file.
+    /// - Throws: `ConfigurationError` with everything that is wrong in it.
+    public init(contentsOf path: String) throws {
+        let text: String
+        do {
+            text = try String(contentsOfFile: path, encoding: .utf8)
+        } catch {
+            throw ConfigurationError(problems: [
+                ConfigurationProblem(
+                    file: path, line: nil, path: "", found: "a file that cannot be read as text",
+                    allowed: "a readable YAML file in UTF-8")
+            ])
+        }
+        self = try ConfigurationFile.read(text, file: path, defaults: Configuration())
+    }
+
+    public func problems() -> [SettingProblem] {
+        var problems = model.problems().map { $0.under("model") }
+        problems += http.problems().map { $0.under("http") }
+        problems += mqtt.problems().map { $0.under("mqtt") }
+        problems += hooks.problems().map { $0.under("hooks") }
+        problems += storage.problems().map { $0.under("storage") }
+        do { try log.validate() } catch { problems.append(error.settingProblem.under("log")) }
+        for (name, camera) in cameras.sorted(by: { $0.key < $1.key }) {
+            problems += camera.problems(name: name).map { $0.under("cameras", name) }
+        }
+        return problems
+    }
+
+    /// Every `${NAME}` in `file`'s settings that stands for nothing on this machine.
+    public func missingSecrets(_ secrets: Secrets, file: String) -> [ConfigurationProblem] {
+        var places: [([String], String)] = [
+            (["http", "token"], http.token), (["mqtt", "password"], mqtt.password), (["mqtt", "username"], mqtt.username),
+            (["hooks", "webhook"], hooks.webhook),
+        ]
+        places += cameras.sorted { $0.key < $1.key }.map { (["cameras", $0.key, "url"], $0.value.url) }
+        return places.compactMap { path, text -> ConfigurationProblem? in
+            do throws(Secrets.Missing) {
+                _ = try secrets.expand(text)
+                return nil
+            } catch {
+                return ConfigurationProblem(
+                    file: file, line: nil, path: path.joined(separator: "."),
+                    found: "${\(error.name)}, which stands for nothing here",
+                    allowed: "the name of a systemd credential or of an environment variable")
+            }
+        }
+    }
+}
+
+/// The network and how it runs.
+public struct ModelSettings: Codable, Sendable, Equatable, CheckedSettings {
+    /// Weight file; empty: the one that came with hcqd.
+    public var path = ""
+    /// What the network sees of a frame, pixels; multiples of 32.
+    public var inputWidth = 640
+    public var inputHeight = 384
+    /// Frames in the network at the same time; 0 chooses by cores and cameras.
+    public var workers = 0
+    /// Cores that work on one frame; 0 gives each worker its share.
+    public var threads = 0
+    /// Looser than the engine's own: the tracker continues tracks with weak detections.
+    public var people = PeopleSettings()
+
+    public init() { people.scoreThreshold = 0.2 }
+
+    public var inputSize: PixelSize { PixelSize(width: inputWidth, height: inputHeight) }
+
+    public func problems() -> [SettingProblem] {
+        var problems = [
+            SettingProblem.outside(0...256, "workers", workers), SettingProblem.outside(0...256, "threads", threads),
+            SettingProblem.outside(0...1, "score_threshold", people.scoreThreshold)?.under("people"),
+        ].compactMap { $0 }
+        for (key, side) in [("input_width", inputWidth), ("input_height", inputHeight)]
+        where !(32...4096).contains(side) || side % 32 != 0 {
+            problems.append(
+                SettingProblem(path: [key], found: "\(side)", allowed: "a multiple of 32 pixels, 32...4096"))
+        }
+        return problems
+    }
+}
+
+/// Where things are kept.
+public struct StorageSettings: Codable, Sendable, Equatable, CheckedSettings {
+    /// Event logs.
+    public var directory = "/var/lib/hcqd/events"
+    /// What must survive when logs are gone; empty: the logs' own directory.
+    public var stateDirectory = ""
+
+    public init() {}
+
+    public func problems() -> [SettingProblem] {
+        [("directory", directory), ("state_directory", stateDirectory)].compactMap { key, path in
+            let isFine = path.hasPrefix("/") || (path.isEmpty && key != "directory")
+            return isFine ? nil : SettingProblem(path: [key], found: "'\(path)'", allowed: "a path that starts with /")
+        }
+    }
+}
+
+/// One camera.
+public struct CameraSettings: Codable, Sendable, Equatable, DefaultSettings {
+    /// Where it is: rtsp, rtmp, http, https, a V4L2 device or a file. May hold `${NAME}`.
+    public var url = ""
+    public var enabled = true
+    /// Frames per second for the network at most; null: an equal share of what the engine can do.
+    public var fps: Double?
+    public var connection = ConnectionSettings()
+    public var events = EventSettings()
+    /// Frames in which nothing moves are left out.
+    public var motion = MotionGateSettings()
+
+    public init() {}
+
+    func problems(name: String) -> [SettingProblem] {
+        var problems: [SettingProblem] = []
+        if url.isEmpty {
+            problems.append(SettingProblem(path: ["url"], found: "nothing", allowed: "this key is required: a URL or a path"))
+        }
+        if name.isEmpty || name.utf8.count > 64 || name.contains(where: { $0 == "/" || $0.isNewline || "+#".contains($0) }) {
+            problems.append(SettingProblem(path: [], found: "'\(name)'", allowed: "a name of 1...64 bytes without /, + and #"))
+        }
+        if let fps, let problem = SettingProblem.outside(0.05...240, "fps", fps, unit: "per second") {
+            problems.append(problem)
+        }
+        problems += motion.problems().map { $0.under("motion") }
+        do { try events.validate() } catch { problems.append(error.settingProblem.under("events")) }
+        return problems
+    }
+}
+
+extension EventSettingsError {
+    /// `zones[1].polygon: ...` as a path and a sentence.
+    var settingProblem: SettingProblem {
+        let text = description
+        let colon = text.firstIndex(of: ":") ?? text.startIndex
+        let path = text[..<colon].split(whereSeparator: { ".[]".contains($0) }).map(String.init)
+        let rest = text[colon...].drop { ": ".contains($0) }
+        return SettingProblem(path: path, found: String(rest), allowed: "what Config/hcqd.yaml says of this key")
+    }
+}

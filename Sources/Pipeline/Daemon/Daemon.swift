@@ -1,0 +1,155 @@
+internal import Dispatch
+internal import Engine
+internal import Events
+internal import Foundation
+public import Logging
+internal import Scene
+internal import Synchronization
+
+/// The service: cameras in, event logs out, until it is told to stop.
+public final class Daemon: @unchecked Sendable {
+    private let file: String
+    private let environment: [String: String]
+    private let logger: Logger
+    private let notifier: ServiceNotifier
+    private let watch = LoopWatch()
+    private let control = DispatchQueue(label: "hcqd.control")
+    private let ended = DispatchSemaphore(value: 0)
+    let fleet: CameraFleet
+    // On `control` only.
+    private var configuration: Configuration
+    private var surroundings: CameraSurroundings
+    private var services: DaemonServices
+    private var timers: [any DispatchSourceTimer] = []
+    private var isStopping = false
+
+    /// Reads the configuration and the network.
+    /// - Throws: `ConfigurationError`, `ModelMissing` or `EngineError`.
+    public init(file: String, environment: [String: String], logger: Logger) throws {
+        self.file = file
+        self.environment = environment
+        self.logger = logger
+        notifier = ServiceNotifier(environment: environment)
+        fleet = CameraFleet(logger: logger)
+        configuration = try Configuration(contentsOf: file)
+        let live = LiveMoments()
+        surroundings = try Self.surroundings(configuration, environment, logger, watch, live)
+        services = DaemonServices(fleet: fleet, watch: watch, live: live, logger: logger)
+    }
+
+    /// Runs until SIGTERM or SIGINT; blocks.
+    public func run() {
+        signal(SIGPIPE, SIG_IGN)
+        let signals = SignalWatch([SIGTERM, SIGINT, SIGHUP, SIGUSR1]) { [self] number in
+            control.async { self.receive(number) }
+        }
+        control.sync {
+            warnOfMissingSecrets()
+            fleet.apply(configuration, old: nil, surroundings)
+            services.apply(configuration, secrets: surroundings.secrets)
+            startTimers()
+            notifier.ready(status: statusLine)
+            logger.notice("ready: \(statusLine)")
+        }
+        ended.wait()
+        withExtendedLifetime(signals) {}
+    }
+
+    private func receive(_ number: Int32) {
+        guard !isStopping else { return }
+        switch number {
+        case SIGHUP: reload()
+        case SIGUSR1:
+            for camera in fleet.all { camera.log?.reopen() }
+            logger.notice("logs opened anew")
+        default: stop(number)
+        }
+    }
+
+    private func stop(_ number: Int32) {
+        isStopping = true
+        logger.notice("stopping (\(number == SIGTERM ? "SIGTERM" : "SIGINT"))")
+        notifier.stopping()
+        for timer in timers { timer.cancel() }
+        fleet.stop(.shutdown, within: 4)
+        services.stop()
+        ended.signal()
+    }
+
+    /// Reads the configuration again; a bad one changes nothing.
+    private func reload() {
+        notifier.reloading()
+        defer { notifier.ready(status: statusLine) }
+        do {
+            let new = try Configuration(contentsOf: file)
+            let needsEngine = new.model != configuration.model || new.http.enabled != configuration.http.enabled
+            let startsAnew =
+                needsEngine || new.tracking != configuration.tracking || new.log != configuration.log
+                || new.storage != configuration.storage
+            if needsEngine {
+                surroundings = try Self.surroundings(new, environment, logger, watch, services.live)
+            }
+            fleet.apply(new, old: startsAnew ? nil : configuration, surroundings)
+            configuration = new
+            warnOfMissingSecrets()
+            services.apply(new, secrets: surroundings.secrets)
+            logger.notice("configuration read again: \(statusLine)")
+        } catch {
+            for line in "\(error)".split(separator: "\n") { logger.error("\(line)") }
+            logger.error("the configuration is not changed; correct \(file) and reload again")
+        }
+    }
+
+    private var statusLine: String {
+        let cameras = fleet.all
+        let online = cameras.count { if case .online = $0.state { true } else { false } }
+        return "\(cameras.count) \(cameras.count == 1 ? "camera" : "cameras"), \(online) online"
+    }
+
+    private func warnOfMissingSecrets() {
+        for problem in configuration.missingSecrets(surroundings.secrets, file: file) { logger.warning("\(problem)") }
+    }
+
+    // MARK: Timers
+
+    private func startTimers() {
+        let watchdog = notifier.watchdogMicroseconds.map { Double($0) / 1e6 / 3 }
+        every(min(watchdog ?? 5, 5)) { [self] in feedWatchdog() }
+        every(60) { [self] in
+            for camera in fleet.all { camera.writeStatistics() }
+            notifier.status(statusLine)
+        }
+    }
+
+    private func every(_ seconds: Double, _ body: @escaping @Sendable () -> Void) {
+        let timer = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "hcqd.timer"))
+        timer.schedule(deadline: .now() + seconds, repeating: seconds)
+        timer.setEventHandler(handler: body)
+        timer.activate()
+        timers.append(timer)
+    }
+
+    /// Only while every loop moves does systemd hear that all is well.
+    private func feedWatchdog() {
+        let stuck = watch.stuck()
+        if stuck.isEmpty {
+            notifier.aliveInTime()
+        } else {
+            logger.error("stuck: \(stuck.joined(separator: ", "))")
+        }
+    }
+
+    private static func surroundings(
+        _ configuration: Configuration, _ environment: [String: String], _ logger: Logger, _ watch: LoopWatch,
+        _ live: LiveMoments
+    ) throws -> CameraSurroundings {
+        let network = try configuration.model.load()
+        let cameras = configuration.cameras.values.count { $0.enabled }
+        let engine = EngineWorkers(
+            network, settings: configuration.model, inputSize: configuration.model.inputSize, wanted: max(1, cameras),
+            watch: watch)
+        return CameraSurroundings(
+            engine: engine, watch: watch, secrets: Secrets(environment: environment), logger: logger,
+            keepsPictures: configuration.http.enabled, onMoment: { live.show($0) })
+    }
+}

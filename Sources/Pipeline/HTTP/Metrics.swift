@@ -1,0 +1,88 @@
+internal import Events
+internal import Foundation
+internal import Scene
+
+/// The text that Prometheus reads. Names carry their unit; source: Prometheus' exposition format 0.0.4.
+struct Metrics {
+    private var text = ""
+
+    /// Everything that the daemon counts.
+    static func text(of cameras: [CameraPipeline], startedAt: Double, stuck: [String]) -> String {
+        var metrics = Metrics()
+        metrics.process(startedAt: startedAt, stuck: stuck)
+        let rows = cameras.map { (camera: $0, totals: $0.counters.totals, status: $0.log?.status) }
+        func each(_ value: (CameraCounters.Totals) -> Double) -> [([(String, String)], Double)] {
+            rows.map { ([("camera", $0.camera.id.name)], value($0.totals)) }
+        }
+        metrics.family(
+            "hcqd_camera_online", "gauge", "Whether frames come from the camera.",
+            rows.map {
+                var isOnline = false
+                if case .online = $0.camera.state { isOnline = true }
+                return ([("camera", $0.camera.id.name)], isOnline ? 1 : 0)
+            })
+        metrics.family("hcqd_frames_received_total", "counter", "Frames that came from the camera.", each { Double($0.framesIn) })
+        metrics.family(
+            "hcqd_frames_inferred_total", "counter", "Frames that went through the network.", each { Double($0.framesInferred) })
+        metrics.family(
+            "hcqd_frames_skipped_total", "counter", "Frames left out, by reason.",
+            rows.flatMap { row in
+                SkipReason.allCases.map {
+                    ([("camera", row.camera.id.name), ("reason", $0.rawValue)], Double(row.totals.skipped[$0] ?? 0))
+                }
+            })
+        metrics.family(
+            "hcqd_decode_errors_total", "counter", "Packets that could not be decoded.", each { Double($0.decodeErrors) })
+        metrics.family("hcqd_reconnects_total", "counter", "Connections that were lost or failed.", each { Double($0.reconnects) })
+        metrics.family("hcqd_people", "gauge", "People seen in the last frame.", each { Double($0.people) })
+        metrics.family(
+            "hcqd_inference_seconds_total", "counter", "Time spent in the network.", each { $0.inferenceSeconds })
+        metrics.family(
+            "hcqd_latency_seconds_sum", "counter", "Time from a frame's arrival to its events, added up.", each { $0.latencySum })
+        metrics.family(
+            "hcqd_latency_seconds_count", "counter", "Frames in hcqd_latency_seconds_sum.", each { Double($0.latencyCount) })
+        metrics.family(
+            "hcqd_events_total", "counter", "Lines given to the event log, by type.",
+            rows.flatMap { row in
+                row.totals.events.sorted { $0.key < $1.key }.map {
+                    ([("camera", row.camera.id.name), ("type", $0.key)], Double($0.value))
+                }
+            })
+        metrics.family(
+            "hcqd_log_waiting_lines", "gauge", "Lines that wait for the disk.",
+            rows.map { ([("camera", $0.camera.id.name)], Double($0.status?.waitingLines ?? 0)) })
+        metrics.family(
+            "hcqd_log_healthy", "gauge", "Whether the last write to the event log worked.",
+            rows.map { ([("camera", $0.camera.id.name)], $0.status != nil && $0.status?.failure == nil ? 1 : 0) })
+        return metrics.text
+    }
+
+    private mutating func process(startedAt: Double, stuck: [String]) {
+        family("hcqd_uptime_seconds", "gauge", "Time since the daemon started.", [([], monotonicSeconds() - startedAt)])
+        family("hcqd_stuck_loops", "gauge", "Loops that are past their time.", [([], Double(stuck.count))])
+        let fields = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8))?.split(separator: " ") ?? []
+        if fields.count > 1, let pages = Double(fields[1]) {
+            family(
+                "hcqd_resident_memory_bytes", "gauge", "Memory in use.", [([], pages * Double(sysconf(Int32(_SC_PAGESIZE))))])
+        }
+        if let descriptors = try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd") {
+            family("hcqd_open_descriptors", "gauge", "Open file descriptors.", [([], Double(descriptors.count))])
+        }
+    }
+
+    private mutating func family(
+        _ name: String, _ type: String, _ help: String, _ samples: [(labels: [(String, String)], value: Double)]
+    ) {
+        guard !samples.isEmpty else { return }
+        text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
+        for sample in samples {
+            let labels = sample.labels.map { "\($0.0)=\"\(Self.escaped($0.1))\"" }.joined(separator: ",")
+            let isWhole = sample.value == sample.value.rounded() && abs(sample.value) < 1e15
+            text += "\(name)\(labels.isEmpty ? "" : "{\(labels)}") \(isWhole ? String(Int64(sample.value)) : String(sample.value))\n"
+        }
+    }
+
+    private static func escaped(_ value: String) -> String {
+        value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
+    }
+}

@@ -1,0 +1,87 @@
+public import Events
+public import Scene
+public import Tracking
+
+/// What a replay is asked to do.
+public struct ReplayOptions: Sendable {
+    /// Where the events go.
+    public enum Output: Sendable, Equatable {
+        /// `DIRECTORY/CAMERA.jsonl`, a new log.
+        case directory(String)
+        case standardOutput
+    }
+
+    /// A file, a folder or a glob of pictures.
+    public var clip: String
+    public var output: Output
+    /// The name that stands in the log; nil takes the clip's file name without its extension.
+    public var camera: String?
+    /// Where the annotated video goes.
+    public var annotate: String?
+    public var sampleFPS: Double?
+    /// Seconds after the clip's first frame.
+    public var start: Double?
+    public var end: Double?
+    /// Frames per second of a folder of pictures.
+    public var picturesFPS: Double?
+    /// Microseconds since 1970 that stand for the first frame.
+    public var startTimeUTC: Int64?
+    /// nil fits the clip: long side 640, both sides multiples of 32.
+    public var inputSize: PixelSize?
+    /// Frames in the network at the same time, and cores for each; nil chooses.
+    public var workers: Int?
+    public var threads: Int?
+    public var tracking = TrackerSettings()
+    public var events = EventSettings()
+    public var redact = false
+
+    public init(clip: String, output: Output) {
+        self.clip = clip
+        self.output = output
+    }
+
+    /// The camera's name in the log.
+    public var cameraName: String {
+        if let camera { return camera }
+        let trimmed = clip.hasSuffix("/") ? clip.dropLast() : clip[...]
+        let name = trimmed.split(separator: "/").last.map(String.init) ?? "clip"
+        guard let dot = name.lastIndex(of: "."), dot != name.startIndex else { return name }
+        return String(name[..<dot])
+    }
+}
+
+/// Why a replay gave up.
+public enum ReplayError: Error, Equatable, CustomStringConvertible {
+    /// The video would be written over the clip.
+    case wouldOverwrite(clip: String)
+    case cannotWrite(path: String, reason: String)
+    /// Nobody reads the standard output any more.
+    case outputClosed
+
+    public var description: String {
+        switch self {
+        case .wouldOverwrite(let clip): "--annotate would write over the clip \(clip); name another file"
+        case .cannotWrite(let path, let reason): "\(path): cannot be written: \(reason)"
+        case .outputClosed: "standard output was closed before the end"
+        }
+    }
+}
+
+/// The smallest input, in multiples of 32, that shows a frame with its long side at `longSide` pixels.
+public func fittingInputSize(for frame: PixelSize, longSide: Int = 640) -> PixelSize {
+    let scale = Double(longSide) / Double(max(frame.width, frame.height, 1))
+    func side(_ length: Int) -> Int {
+        let scaled = (Double(length) * scale).rounded()
+        return max(32, Int((scaled / 32).rounded(.up)) * 32)
+    }
+    return PixelSize(width: side(frame.width), height: side(frame.height))
+}
+
+extension TrackerSettings {
+    /// Sets the least score of a person who is followed; weaker detections still continue a track.
+    public mutating func follow(from score: Float) {
+        birthScore = score
+        confidentScore = min(confidentScore, score)
+        weakScore = min(weakScore, score)
+    }
+}

@@ -1,0 +1,18 @@
+internal import ArgumentParser
+internal import Foundation
+internal import Pipeline
+
+/// Writes a line, or several, to standard error.
+func complain(_ text: String) { FileHandle.standardError.write(Data("hcqd: \(text)\n".utf8)) }
+
+/// Runs a command's work; an error becomes one clear message and the exit status that belongs to it.
+func reporting(_ body: () throws -> Void) throws {
+    do {
+        try body()
+    } catch let error as ExitCode {
+        throw error
+    } catch {
+        for line in "\(error)".split(separator: "\n") { complain(String(line)) }
+        throw ExitCode(ExitStatus.of(error))
+    }
+}

@@ -1,0 +1,144 @@
+import ArgumentParser
+internal import Engine
+internal import Events
+internal import Foundation
+internal import Pipeline
+internal import Scene
+
+/// `hcqd --replay CLIP`
+struct ReplayCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "replay", abstract: "Run a clip through the network and write down what people did.",
+        usage: "hcqd --replay CLIP [options]",
+        discussion: """
+            The same clip with the same model gives the same log, byte for byte.
+
+            Examples:
+              hcqd --replay clip.mp4
+              hcqd --replay clip.mp4 --annotate seen.mp4 --threshold 0.6
+              hcqd --replay clip.mp4 --output - | jq 'select(.type == "start")'
+              hcqd --replay 'frames/*.jpg' --fps 12.5 --start-time 2026-01-31T08:00:00Z
+              hcqd --replay clip.mp4 --config hcqd.yaml --camera door
+            """)
+
+    @Option(
+        help: ArgumentHelp("The clip: any file that FFmpeg opens, a folder or a glob of pictures.", valueName: "clip"),
+        completion: .file())
+    var replay: String?
+
+    @Option(help: "The network's weights.", completion: .file(extensions: ["safetensors"]))
+    var model: String?
+
+    @Option(help: "Directory for the event log, or - for standard output.", completion: .directory)
+    var output = "hcqd-output"
+
+    @Option(help: ArgumentHelp("Write a video that shows what was seen.", valueName: "out.mp4"), completion: .file())
+    var annotate: String?
+
+    @Option(help: "Frames per second to look at; all by default.")
+    var sampleFps: Double?
+
+    @Option(help: "Begin at this second of the clip.")
+    var start: Double?
+
+    @Option(help: "End before this second of the clip.")
+    var end: Double?
+
+    @Option(help: "Least detection score of a person who is followed, 0...1.")
+    var threshold: Float?
+
+    @Option(help: "Frames per second of a folder of pictures. (default: 25)")
+    var fps: Double?
+
+    @Option(help: "UTC time of the first frame, such as 2026-01-31T08:00:00Z.")
+    var startTime: String?
+
+    @Option(help: "The camera's name in the log; by default the clip's.")
+    var camera: String?
+
+    @Option(help: "Take the tracker's settings, and with --camera its zones and lines, from this file.", completion: .file())
+    var config: String?
+
+    @Option(help: ArgumentHelp("What the network sees, such as 640x384; fits the clip by default.", valueName: "WxH"))
+    var input: InputSize?
+
+    @Option(help: "Frames in the network at the same time.")
+    var workers: Int?
+
+    @Option(help: "Cores that work on one frame.")
+    var threads: Int?
+
+    @Flag(help: "Cover people in the video.")
+    var redact = false
+
+    @Flag(help: "No summary at the end.")
+    var quiet = false
+
+    func validate() throws {
+        guard replay != nil else { throw ValidationError("Name a clip with --replay, or a command; `hcqd --help` lists them.") }
+        if let sampleFps, sampleFps <= 0 { throw ValidationError("--sample-fps \(sampleFps): must be above 0.") }
+        if let fps, fps <= 0 { throw ValidationError("--fps \(fps): must be above 0.") }
+        if let start, start < 0 { throw ValidationError("--start \(start): must be 0 or more seconds.") }
+        if let end, end <= (start ?? 0) { throw ValidationError("--end \(end): must be after the start.") }
+        if let threshold, !(0...1).contains(threshold) { throw ValidationError("--threshold \(threshold): must be 0...1.") }
+        for (name, value) in [("workers", workers), ("threads", threads)] {
+            if let value, !(1...256).contains(value) { throw ValidationError("--\(name) \(value): must be 1...256.") }
+        }
+        if let startTime, Timestamp.utcMicroseconds(startTime) == nil {
+            throw ValidationError("--start-time '\(startTime)': must be a time such as 2026-01-31T08:00:00Z.")
+        }
+        if redact, annotate == nil { throw ValidationError("--redact needs --annotate.") }
+    }
+
+    func run() throws {
+        try reporting {
+            let configuration = try config.map { try Configuration(contentsOf: $0) }
+            try ReplayRun(try options(configuration), model: modelSettings(configuration), isQuiet: quiet).run()
+        }
+    }
+
+    private func options(_ configuration: Configuration?) throws -> ReplayOptions {
+        var options = ReplayOptions(clip: replay ?? "", output: output == "-" ? .standardOutput : .directory(output))
+        options.camera = camera
+        options.annotate = annotate
+        options.sampleFPS = sampleFps
+        (options.start, options.end) = (start, end)
+        options.picturesFPS = fps
+        options.startTimeUTC = startTime.flatMap { Timestamp.utcMicroseconds($0) }
+        options.inputSize = input?.size
+        (options.workers, options.threads) = (workers, threads)
+        options.redact = redact
+        options.tracking = configuration?.tracking ?? options.tracking
+        if let threshold { options.tracking.follow(from: threshold) }
+        if let configuration {
+            if let camera {
+                guard let settings = configuration.cameras[camera] else {
+                    let known = configuration.cameras.keys.sorted().joined(separator: ", ")
+                    throw ValidationError("--camera \(camera): the configuration knows \(known.isEmpty ? "no camera" : known).")
+                }
+                options.events = settings.events
+            }
+        }
+        return options
+    }
+
+    private func modelSettings(_ configuration: Configuration?) -> ModelSettings {
+        var settings = configuration?.model ?? ModelSettings()
+        if let model { settings.path = model }
+        if let threshold { settings.people.scoreThreshold = min(settings.people.scoreThreshold, threshold) }
+        return settings
+    }
+}
+
+/// `640x384` on the command line.
+struct InputSize: ExpressibleByArgument {
+    let size: PixelSize
+
+    init?(argument: String) {
+        let sides = argument.lowercased().split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
+        guard sides.count == 2, let width = sides[0], let height = sides[1],
+            [width, height].allSatisfy({ (32...4096).contains($0) && $0 % 32 == 0 })
+        else { return nil }
+        size = PixelSize(width: width, height: height)
+    }
+}

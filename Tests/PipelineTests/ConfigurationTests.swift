@@ -1,0 +1,92 @@
+import Events
+import Foundation
+import Scene
+import Testing
+import Yams
+
+@testable import Pipeline
+
+private let shipped = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().appendingPathComponent("Config/hcqd.yaml").path
+
+private func problems(_ yaml: String) throws -> [String] {
+    do {
+        _ = try ConfigurationFile.read(yaml, file: "f.yaml", defaults: Configuration())
+        return []
+    } catch let error as ConfigurationError {
+        return error.problems.map(\.description)
+    }
+}
+
+@Suite struct ConfigurationTests {
+    @Test func theShippedFileSaysTheDefaults() throws {
+        var configuration = try Configuration(contentsOf: shipped)
+        var camera = CameraSettings()
+        camera.url = "rtsp://${CAMERA_USER}:${CAMERA_PASSWORD}@192.0.2.10/stream1"
+        #expect(configuration.cameras == ["front_door": camera])
+        configuration.cameras = [:]
+        #expect(configuration == Configuration())
+    }
+
+    /// Every key that any settings type asks for stands in the file, and so do those of its commented examples.
+    @Test func theShippedFileHasEveryKey() throws {
+        let text = try String(contentsOfFile: shipped, encoding: .utf8)
+        let shown = text.split(separator: "\n").filter { !["      zones: []", "      lines: []"].contains($0) }
+            .map { $0.hasPrefix("      # ") ? "      " + $0.dropFirst(8) : String($0) }.joined(separator: "\n")
+        let root = try #require(try Yams.compose(yaml: shown))
+        let reader = SettingsReader(file: shipped)
+        _ = try reader.read(
+            Configuration.self, node: root, fallback: try SettingsReader.tree(Configuration()), path: [], near: root)
+        #expect(reader.problems == [])
+        #expect(reader.askedPaths.contains("cameras.front_door.events.zones.0.loitering_after_s"))
+        for path in reader.askedPaths.sorted() {
+            var node: Node? = root
+            for key in path.split(separator: ".").map(String.init) {
+                node = node?.sequence.flatMap { list in Int(key).map { list[$0] } } ?? node?[key]
+            }
+            #expect(node != nil, "\(path) is missing in Config/hcqd.yaml")
+        }
+    }
+
+    @Test(arguments: [
+        ("model: {input_width: 600}", "f.yaml:1: model.input_width: found 600; allowed: a multiple of 32 pixels, 32...4096"),
+        ("http: {enabled: true, address: 0.0.0.0}",
+            "f.yaml:1: http.token: found nothing; allowed: a bearer token, because address 0.0.0.0 can be reached from other machines"),
+        ("mqtt: {port: 70000}", "f.yaml:1: mqtt.port: found 70000; allowed: 1...65535"),
+        ("storage: {directory: here}", "f.yaml:1: storage.directory: found 'here'; allowed: a path that starts with /"),
+        ("cameras: {door: {fps: 5}}",
+            "f.yaml:1: cameras.door.url: found nothing; allowed: this key is required: a URL or a path"),
+        ("cameras:\n  door:\n    url: x\n    connection:\n      transport: tpc\n",
+            "f.yaml:5: cameras.door.connection.transport: found 'tpc'; allowed: tcp, udp"),
+        ("hooks: {webhook: ftp://x}", "f.yaml:1: hooks.webhook: found 'ftp://x'; allowed: an http or https URL"),
+    ])
+    func valuesOutOfRangeAreRefused(yaml: String, expected: String) throws {
+        #expect(try problems(yaml) == [expected])
+    }
+
+    @Test func aZonesProblemIsToldByItsPlace() throws {
+        let yaml = "cameras:\n  door:\n    url: x\n    events:\n      zones:\n      - {name: a, polygon: [[0, 0], [1, 1]]}\n"
+        let text = try problems(yaml)
+        #expect(text.count == 1)
+        #expect(text.first?.hasPrefix("f.yaml:6: cameras.door.events.zones.0.polygon: found ") == true)
+    }
+
+    @Test func nullSwitchesAnOptionalSettingOff() throws {
+        let value = try ConfigurationFile.read("log: {rotate_hours: null}", file: "f", defaults: Configuration())
+        #expect(value.log.rotateHours == nil)
+        #expect(Configuration().log.rotateHours == 24)
+    }
+
+    @Test func secretsThatStandForNothingAreNamed() throws {
+        var configuration = Configuration()
+        configuration.cameras["door"] = CameraSettings()
+        configuration.cameras["door"]?.url = "rtsp://a:${DOOR}@h/"
+        configuration.mqtt.password = "${MQTT}"
+        let missing = configuration.missingSecrets(Secrets(environment: ["MQTT": "x"]), file: "f.yaml")
+        #expect(missing.map(\.path) == ["cameras.door.url"])
+    }
+
+    @Test func aFileThatIsNotThereIsAConfigurationError() {
+        #expect(throws: ConfigurationError.self) { try Configuration(contentsOf: "/nowhere/hcqd.yaml") }
+    }
+}
