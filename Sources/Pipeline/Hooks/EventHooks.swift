@@ -1,0 +1,154 @@
+internal import Dispatch
+internal import Foundation
+internal import Synchronization
+
+/// Calls a program or a URL when something happens, one after the other, on a thread of its own.
+///
+/// Who tells an event never waits: calls that have not begun wait in a queue of `capacity` lines; when it is full the
+/// oldest goes and is counted. A call that takes longer than the settings allow is killed. URLs are called through `curl`,
+/// which gets them on standard input, so that no secret stands in the list of processes.
+final class EventHooks: Sendable {
+    struct Counts: Equatable {
+        var done = 0
+        var failed = 0
+        var dropped = 0
+    }
+
+    private struct State {
+        var waiting: [[UInt8]] = []
+        var isWorking = false
+        var isStopped = false
+        var counts = Counts()
+    }
+
+    static let capacity = 256
+
+    private let settings: HookSettings
+    private let state = Mutex(State())
+    private let queue = DispatchQueue(label: "hcqd.hooks", qos: .utility)
+    private let complain: @Sendable (String) -> Void
+
+    /// - Parameter complain: told of every call that failed; limits itself.
+    init(_ settings: HookSettings, complain: @escaping @Sendable (String) -> Void) {
+        self.settings = settings
+        self.complain = complain
+    }
+
+    var counts: Counts { state.withLock { $0.counts } }
+
+    /// Tells of an event, when its type is wanted. Returns at once.
+    /// - Parameter line: the event's line, with or without its newline.
+    func tell(type: String, line: [UInt8]) {
+        guard wants(type), !settings.command.isEmpty || !settings.webhook.isEmpty else { return }
+        let mustStart = state.withLock { state in
+            guard !state.isStopped else { return false }
+            if state.waiting.count == Self.capacity {
+                state.waiting.removeFirst()
+                state.counts.dropped += 1
+            }
+            state.waiting.append(line)
+            defer { state.isWorking = true }
+            return !state.isWorking
+        }
+        if mustStart { queue.async { self.work() } }
+    }
+
+    /// Begins no more calls and waits for the one that is running, at most as long as it may take.
+    func stop() {
+        state.withLock { state in
+            state.isStopped = true
+            state.counts.dropped += state.waiting.count
+            state.waiting = []
+        }
+        queue.sync {}
+    }
+
+    private func wants(_ type: String) -> Bool {
+        settings.types.isEmpty ? type != "update" && type != "stats" : settings.types.contains(type)
+    }
+
+    private func work() {
+        while let line = next() {
+            var isGood = true
+            if !settings.command.isEmpty {
+                isGood = call(["env"] + settings.command, input: line, name: settings.command[0])
+            }
+            if !settings.webhook.isEmpty {
+                isGood = call(["curl", "--config", "-"], input: curlConfiguration(line), name: "webhook") && isGood
+            }
+            state.withLock { state in
+                if isGood { state.counts.done += 1 } else { state.counts.failed += 1 }
+            }
+        }
+    }
+
+    private func next() -> [UInt8]? {
+        state.withLock { state in
+            guard !state.waiting.isEmpty else {
+                state.isWorking = false
+                return nil
+            }
+            return state.waiting.removeFirst()
+        }
+    }
+
+    /// curl reads quotes and backslashes in quoted values behind a backslash.
+    private func curlConfiguration(_ line: [UInt8]) -> [UInt8] {
+        func quoted(_ text: String) -> String {
+            "\"" + text.replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(of: "\"", with: "\\\"") + "\""
+        }
+        let body = String(decoding: line, as: UTF8.self).trimmingCharacters(in: .newlines)
+        return Array(
+            """
+            url = \(quoted(settings.webhook))
+            header = "Content-Type: application/json"
+            data-binary = \(quoted(body))
+            max-time = \(settings.timeout)
+            silent
+            fail
+            output = "/dev/null"
+
+            """.utf8)
+    }
+
+    /// Runs a program until it ends or its time is up.
+    private func call(_ words: [String], input: [UInt8], name: String) -> Bool {
+        do {
+            let process = Process()
+            process.executableURL = URL(filePath: "/usr/bin/" + words[0])
+            process.arguments = Array(words.dropFirst())
+            process.standardInput = try file(holding: input)
+            process.standardOutput = FileHandle.nullDevice
+            process.standardError = FileHandle.nullDevice
+            let ended = DispatchSemaphore(value: 0)
+            process.terminationHandler = { _ in ended.signal() }
+            try process.run()
+            if ended.wait(timeout: .now() + settings.timeout) == .timedOut {
+                kill(process.processIdentifier, SIGKILL)
+                ended.wait()
+                complain("hook \(name): killed after \(settings.timeout) s; it may take hooks.timeout_s")
+                return false
+            }
+            guard process.terminationStatus == 0 else {
+                complain("hook \(name): exit status \(process.terminationStatus)")
+                return false
+            }
+            return true
+        } catch {
+            complain("hook \(name): \(error)")
+            return false
+        }
+    }
+
+    /// A file without a name: unlike a pipe it can be written before anyone reads, and nobody gets SIGPIPE.
+    private func file(holding bytes: [UInt8]) throws -> FileHandle {
+        var template = Array((NSTemporaryDirectory() + "/hcqd-hook-XXXXXX").utf8CString)
+        let descriptor = mkstemp(&template)
+        guard descriptor >= 0 else { throw CocoaError(.fileWriteUnknown) }
+        unlink(template)
+        let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+        try handle.write(contentsOf: Data(bytes))
+        try handle.seek(toOffset: 0)
+        return handle
+    }
+}

@@ -1,0 +1,102 @@
+internal import Foundation
+internal import Synchronization
+internal import Testing
+
+@testable internal import Pipeline
+
+@Suite struct EventHooksTests {
+    private let directory = FileManager.default.temporaryDirectory.appending(path: "hcqd-hooks-\(UUID().uuidString)")
+        .path
+
+    private func hooks(_ change: (inout HookSettings) -> Void) -> (EventHooks, Complaints) {
+        var settings = HookSettings()
+        change(&settings)
+        let complaints = Complaints()
+        return (EventHooks(settings) { complaints.add($0) }, complaints)
+    }
+
+    private final class Complaints: Sendable {
+        private let all = Mutex<[String]>([])
+        var texts: [String] { all.withLock { $0 } }
+        func add(_ text: String) { all.withLock { $0.append(text) } }
+    }
+
+    private func waitFor(_ hooks: EventHooks, _ isDone: (EventHooks.Counts) -> Bool) {
+        for _ in 0..<2000 where !isDone(hooks.counts) { usleep(5000) }
+    }
+
+    @Test func aCommandGetsTheLineOnStandardInput() throws {
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let out = directory + "/out"
+        let (hooks, complaints) = hooks { $0.command = ["sh", "-c", "cat >> '\(out)'"] }
+        hooks.tell(type: "start", line: Array("{\"seq\":1}\n".utf8))
+        hooks.tell(type: "update", line: Array("{\"seq\":2}\n".utf8))
+        hooks.tell(type: "end", line: Array("{\"seq\":3}\n".utf8))
+        waitFor(hooks) { $0.done == 2 }
+        hooks.stop()
+        #expect(try String(contentsOfFile: out, encoding: .utf8) == "{\"seq\":1}\n{\"seq\":3}\n")
+        #expect(complaints.texts == [])
+    }
+
+    @Test func nobodyWaitsForASlowOne() {
+        let (hooks, complaints) = hooks {
+            $0.command = ["sleep", "60"]
+            $0.timeout = 0.2
+            $0.types = ["update"]
+        }
+        let start = ContinuousClock.now
+        for _ in 0..<(EventHooks.capacity + 100) { hooks.tell(type: "update", line: [0x7b, 0x7d]) }
+        #expect(ContinuousClock.now - start < .seconds(1))
+        waitFor(hooks) { $0.failed == 1 }
+        hooks.stop()
+        #expect(hooks.counts.dropped + hooks.counts.failed == EventHooks.capacity + 100)
+        #expect(complaints.texts.first?.contains("killed after 0.2 s") == true)
+    }
+
+    @Test func failuresAreTold() {
+        let (hooks, complaints) = hooks { $0.command = ["no-such-program-at-all"] }
+        hooks.tell(type: "start", line: [0x7b, 0x7d])
+        waitFor(hooks) { $0.failed == 1 }
+        #expect(complaints.texts == ["hook no-such-program-at-all: exit status 127"])
+    }
+
+    @Test func aWebhookGetsTheLineByPOST() throws {
+        guard FileManager.default.isExecutableFile(atPath: "/usr/bin/curl") else {
+            print("left out: webhooks are not tried, because /usr/bin/curl is not there")
+            return
+        }
+        let server = Process()
+        server.executableURL = URL(filePath: "/usr/bin/python3")
+        server.arguments = ["-c", Self.server]
+        let output = Pipe()
+        server.standardOutput = output
+        try server.run()
+        defer { server.terminate() }
+        let port = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
+            .trimmingCharacters(in: .newlines)
+        let (hooks, complaints) = hooks { $0.webhook = "http://127.0.0.1:\(port)/a?b=c" }
+        let line = #"{"camera":"back\\slash \"quoted\" \u00e9é","n":1}"#
+        hooks.tell(type: "start", line: Array((line + "\n").utf8))
+        waitFor(hooks) { $0.done + $0.failed == 1 }
+        #expect(complaints.texts == [])
+        server.waitUntilExit()
+        let got = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        #expect(got.trimmingCharacters(in: .newlines) == "POST application/json \(line)")
+    }
+
+    /// Serves one request and prints what came.
+    private static let server = """
+        import http.server
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                print(self.command, self.headers["Content-Type"], body, flush=True)
+                self.send_response(204)
+                self.end_headers()
+            def log_message(self, *_): pass
+        server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+        print(server.server_port, flush=True)
+        server.handle_request()
+        """
+}
