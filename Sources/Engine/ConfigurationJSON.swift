@@ -115,7 +115,8 @@ extension NetworkConfiguration {
             share("canonical_margin", \.canonicalMargin, in: 0...100, "a number from 0 to 100"),
             choice("query_start", \.queryStart),
             share("proposal_nms", \.proposalNMS, in: Float.leastNormalMagnitude...1, "a number above 0 and at most 1"),
-            choice("output_conv", \.outputConvolution), whole("output_layers", \.outputLayers, from: 1, to: 64),
+            whole("joint_grid", \.jointGrid, from: 0, to: 256), choice("output_conv", \.outputConvolution),
+            whole("output_layers", \.outputLayers, from: 1, to: 64),
             colour("image_mean", \.imageMean, above: -.infinity),
             colour("image_std", \.imageStd, above: 0),
         ]
@@ -164,6 +165,10 @@ extension NetworkConfiguration {
             throw .wrongField(
                 name: "query_start", found: "\"proposals\"",
                 expected: "\"learned\" unless backbone is \"esnet_pan\", K holds the joints and keypoint_space is \"canonical\"")
+        }
+        if jointGrid > 0 && queryStart != .proposals {
+            throw .wrongField(
+                name: "joint_grid", found: "\(jointGrid)", expected: "0 unless query_start is \"proposals\"")
         }
         if outputConvolution == .dense && outputLayers != 1 {
             throw .wrongField(name: "output_layers", found: "\(outputLayers)", expected: "1 with output_conv \"dense\"")

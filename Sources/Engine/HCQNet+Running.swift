@@ -36,18 +36,37 @@ extension HCQNet {
     /// Every output for a normalised picture, by its name in files: `class_logits` [1,Q,2], `mask_logits` [1,Q,H/4,W/4],
     /// `keypoints` [1,Q,4 + 2 joints], `joints` [1,Q,joints,2] in 0...1 of the picture, `embeddings` [1,Q,D], and
     /// `box_sigma` and `pose_sigma` where the weight file has them.
-    /// - Parameter image: `[3, H, W]` of the workspace's size.
-    public func outputs(_ image: [Float], using workspace: Workspace) -> [NamedTensor] {
+    /// - Parameters:
+    ///   - image: `[3, H, W]` of the workspace's size.
+    ///   - chosen: where the queries start from proposals, their positions in place of the network's own choice, `[Q]`;
+    ///     those set aside as -1 - position. For comparing implementations.
+    /// - Throws: when `chosen` does not fit.
+    public func outputs(
+        _ image: [Float], chosen: [Float]? = nil, using workspace: Workspace
+    ) throws(EngineError) -> [NamedTensor] {
         let size = workspace.size
         let area = size.width * size.height
         precondition(workspace.network === self && image.count == 3 * area)
         let pass = workspace.pass
-        return forward(size, workspace.constants, using: pass) { map in
+        if let chosen { try refuseWrong(chosen, size) }
+        var choose: ((Tensor) -> Void)?
+        if let chosen { choose = { tensor in tensor.data.update(from: chosen, count: chosen.count) } }
+        return forward(size, workspace.constants, using: pass, choose: choose) { map in
             for i in 0..<area {
                 for c in 0..<3 { map.tokens.data[3 * i + c] = image[c * area + i] }
             }
         } _: { output in
             named(output, using: pass)
+        }
+    }
+
+    private func refuseWrong(_ chosen: [Float], _ size: PixelSize) throws(EngineError) {
+        let positions = [8, 16, 32, 64].reduce(0) { $0 + ((size.width + $1 - 1) / $1) * ((size.height + $1 - 1) / $1) }
+        let isRight = chosen.count == configuration.queries
+            && chosen.allSatisfy { $0 >= Float(-positions) && $0 < Float(positions) && $0 == $0.rounded() }
+        guard configuration.queryStart == .proposals, isRight else {
+            throw .wrongInput(
+                reason: "'chosen' must hold \(configuration.queries) positions among \(positions) for a network whose queries start from proposals")
         }
     }
 

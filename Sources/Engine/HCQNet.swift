@@ -14,6 +14,8 @@ public final class HCQNet: Sendable {
     let pixelDecoder: PixelDecoder
     let decoder: Decoder
     let heads: Heads
+    /// nil where the queries are learned.
+    let proposalHead: ProposalHead?
     private let memory: WeightMemory
 
     /// Reads a weight file.
@@ -39,6 +41,7 @@ public final class HCQNet: Sendable {
         let weights = Weights(source: source, memory: memory)
         backbone = try Backbone(weights["backbone"], configuration)
         pixelDecoder = try PixelDecoder(weights["pixel_decoder"], configuration, channels: backbone.channels)
+        proposalHead = configuration.queryStart == .proposals ? try ProposalHead(weights["proposals"]) : nil
         decoder = try Decoder(weights["decoder"], configuration)
         heads = try Heads(weights["heads"], configuration)
         parameterCount = memory.parameters
@@ -68,11 +71,12 @@ public final class HCQNet: Sendable {
     // MARK: the forward pass, in the order of the paper
 
     /// - Parameters:
+    ///   - choose: may replace the network's own choice of proposals, `[1, Q]`.
     ///   - fill: writes the normalised picture, `[height][width][3]`.
     ///   - body: reads the output, which lives until it returns.
     func forward<Result>(
-        _ size: PixelSize, _ constants: Constants, using pass: Pass, fill: (FeatureMap) -> Void,
-        _ body: (NetworkOutput) -> Result
+        _ size: PixelSize, _ constants: Constants, using pass: Pass, choose: ((Tensor) -> Void)? = nil,
+        fill: (FeatureMap) -> Void, _ body: (NetworkOutput) -> Result
     ) -> Result {
         pass.books.reset()
         return pass.scope {
@@ -90,11 +94,13 @@ public final class HCQNet: Sendable {
             pass.books.enter(.pixelDecoder)
             let features = pixelDecoder(maps, constants.encoder, using: pass)
 
+            let chosen = startQueries(maps, features, into: queries, choose: choose, using: pass)
             pass.books.enter(.decoder)
             decoder(features, heads, constants.geometry, queries, input, into: regression, using: pass)
 
             pass.books.enter(.classHead)
             heads.classifier(input.embedding, into: classLogits, using: pass)
+            if let chosen { addPrior(chosen, to: classLogits, using: pass) }
             pass.books.enter(.maskHead)
             masks.compute(heads.mask, input.conditioned, pixelDecoder.maskFeatures, using: pass)
 
@@ -105,6 +111,51 @@ public final class HCQNet: Sendable {
                 embeddings: input.embedding)
             defer { pass.books.enter(.people) }
             return body(output)
+        }
+    }
+}
+
+extension HCQNet {
+    /// E and K before the first refinement.
+    /// - Returns: the choice and what it was made from, where the queries start from proposals.
+    private func startQueries(
+        _ maps: Pyramid, _ features: Features, into queries: Queries, choose: ((Tensor) -> Void)?, using pass: Pass
+    ) -> (chosen: Tensor, proposals: Proposals)? {
+        switch decoder.start {
+        case .learned(let learned):
+            learned(into: queries, using: pass)
+            return nil
+        case .proposals(let start):
+            guard let proposalHead, let stride64 = maps.stride64 else { preconditionFailure("proposals need stride 64") }
+            pass.books.enter(.proposals)
+            let proposals = proposalHead(maps, stride64, using: pass)
+            let selection = ProposalSelection(queries: configuration.queries, using: pass)
+            if let choose, !pass.isPlan {
+                choose(selection.chosen)
+            } else {
+                pass.run(1) { _, _ in selection.select(proposals, threshold: configuration.proposalNMS) }
+            }
+            pass.scope {
+                var jointMaps: FeatureMap?
+                if let layer = pixelDecoder.jointMaps {
+                    let map = pass.map(features.fine.height, features.fine.width, layer.outputs)
+                    layer(features.fine.tokens, into: map.tokens, using: pass)
+                    jointMaps = map
+                }
+                start(proposals, selection.chosen, jointMaps: jointMaps, into: queries, using: pass)
+            }
+            return (selection.chosen, proposals)
+        }
+    }
+
+    /// The proposal's own logit is where the person's starts.
+    private func addPrior(_ start: (chosen: Tensor, proposals: Proposals), to logits: Tensor, using pass: Pass) {
+        pass.run(1) { _, _ in
+            for q in 0..<logits.rows {
+                let entry = start.chosen.data[q]
+                let prior = start.proposals.logit(ProposedQueries.position(entry))
+                logits.row(q)[0] += entry < 0 ? prior - ProposedQueries.aside : prior
+            }
         }
     }
 }

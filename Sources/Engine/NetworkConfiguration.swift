@@ -7,8 +7,6 @@ public struct NetworkConfiguration: Equatable, Sendable {
         case swinB = "swin_b"
         /// The compact network's: ESNet 0.75 with a CSP-PAN neck.
         case esnetPAN = "esnet_pan"
-
-        var isSwin: Bool { rawValue.hasPrefix("swin") }
     }
 
     /// The paper's ablations (table 1).
@@ -72,6 +70,8 @@ public struct NetworkConfiguration: Equatable, Sendable {
     public var queryStart = QueryStart.learned
     /// Intersection over union above which a proposal gives way to a better one.
     public var proposalNMS: Float = 0.7
+    /// n x n points of every proposed box at which joint maps give the queries' first joints; 0 for none.
+    public var jointGrid = 0
     public var outputConvolution = OutputConvolution.dense
     /// How many of them; more than 1 only when separable.
     public var outputLayers = 1

@@ -8,7 +8,8 @@ struct ForwardCommand: ParsableCommand {
         commandName: "forward", abstract: "Run the network on one normalised picture and write every output.",
         discussion: """
             The input holds one tensor `image` [1, 3, H, W]: float32, normalised, sides multiples of 32. The output holds \
-            class_logits, mask_logits, keypoints, joints, embeddings, and box_sigma and pose_sigma where the model has them.
+            class_logits, mask_logits, keypoints, joints, embeddings, and box_sigma and pose_sigma where the model has them. \
+            For a network whose queries start from proposals the input may hold the choice, `chosen` [1, Q].
 
             Example:
               hcqd forward --model M.safetensors --input X.safetensors --output Y.safetensors
@@ -34,8 +35,9 @@ struct ForwardCommand: ParsableCommand {
         let network = try orExit(.model) { () throws(EngineError) in try HCQNet(contentsOf: model) }
         let (image, size) = try orExit(.input) { () throws(EngineError) in try picture() }
         let workspace = network.makeWorkspace(for: size, threads: threads)
-        let outputs = network.outputs(image, using: workspace)
         try orExit(.input) { () throws(EngineError) in
+            let chosen = try SafetensorsFile(path: input).values("chosen", includingIntegers: true)
+            let outputs = try network.outputs(image, chosen: chosen, using: workspace)
             try SafetensorsFile.write(outputs, metadata: [:], to: output)
         }
     }

@@ -105,3 +105,24 @@ void HCQ_FUNCTION(upsample_add)(
         }
     }
 }
+
+/// Rows begin...end of y [2 height][2 width]: every pixel of x becomes 2x2.
+void HCQ_FUNCTION(upsample_nearest)(
+    const float *x, long ldx, long width, long channels, long begin, long end, float *y, long ldy) {
+    for (long oy = begin; oy < end; oy++) {
+        for (long ox = 0; ox < 2 * width; ox++) {
+            memcpy(y + (oy * 2 * width + ox) * ldy, x + (oy / 2 * width + ox / 2) * ldx, channels * sizeof(float));
+        }
+    }
+}
+
+/// Columns of a and b in turns: y[2 c] <- a[c], y[2 c + 1] <- b[c].
+void HCQ_FUNCTION(interleave)(
+    const float *a, long lda, const float *b, long ldb, long rows, long columns, float *y, long ldy) {
+    for (long r = 0; r < rows; r++) {
+        for (long c = 0; c < columns; c++) {
+            y[r * ldy + 2 * c] = a[r * lda + c];
+            y[r * ldy + 2 * c + 1] = b[r * ldb + c];
+        }
+    }
+}

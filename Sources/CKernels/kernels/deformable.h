@@ -159,3 +159,51 @@ void HCQ_FUNCTION(deform_queries)(
         }
     }
 }
+
+/// One query's first joints, read from maps [height][width][joints] at grid x grid points of its box [4].
+///
+/// pose [joints][2] holds the expected places in canonical space and becomes the mean of the points g with the weights
+/// softmax(scale * map(g) - reach * |g - expected|^2). scratch: grid * grid * (joints + 2) floats.
+void HCQ_FUNCTION(read_joints)(
+    const float *maps, long height, long width, long joints, const float *box, float margin, long grid,
+    const float *scale, const float *reach, float *scratch, float *pose) {
+    long points = grid * grid;
+    float *gx = scratch, *gy = scratch + points, *read = scratch + 2 * points;
+    for (long i = 0; i < points; i++) {
+        gx[i] = ((float)(i % grid) + 0.5f) / (float)grid;
+        gy[i] = ((float)(i / grid) + 0.5f) / (float)grid;
+        float x = (box[0] + ((1.0f + 2.0f * margin) * gx[i] - margin) * (box[2] - box[0])) * (float)width - 0.5f;
+        float y = (box[1] + ((1.0f + 2.0f * margin) * gy[i] - margin) * (box[3] - box[1])) * (float)height - 0.5f;
+        x = minimum(maximum(x, -2.0f), (float)width + 1.0f);
+        y = minimum(maximum(y, -2.0f), (float)height + 1.0f);
+        float left = floorf(x), top = floorf(y);
+        float fx = x - left, fy = y - top;
+        for (long j = 0; j < joints; j++) read[j * points + i] = 0.0f;
+        for (long corner = 0; corner < 4; corner++) {
+            int32_t cx = (int32_t)left + (corner & 1), cy = (int32_t)top + (int32_t)(corner >> 1);
+            if (cx < 0 || cx >= width || cy < 0 || cy >= height) continue;
+            float weight = (corner & 1 ? fx : 1.0f - fx) * (corner >> 1 ? fy : 1.0f - fy);
+            const float *at = maps + ((long)cy * width + cx) * joints;
+            for (long j = 0; j < joints; j++) read[j * points + i] += weight * at[j];
+        }
+    }
+    for (long j = 0; j < joints; j++) {
+        float *score = read + j * points;
+        float ex = pose[2 * j], ey = pose[2 * j + 1];
+        for (long i = 0; i < points; i++) {
+            float dx = gx[i] - ex, dy = gy[i] - ey;
+            score[i] = scale[j] * score[i] - reach[j] * (dx * dx + dy * dy);
+        }
+        float top = score[0];
+        for (long i = 1; i < points; i++) top = maximum(top, score[i]);
+        float sum = 0.0f, x = 0.0f, y = 0.0f;
+        for (long i = 0; i < points; i++) {
+            float w = exponential(score[i] - top);
+            sum += w;
+            x += w * gx[i];
+            y += w * gy[i];
+        }
+        pose[2 * j] = x / sum;
+        pose[2 * j + 1] = y / sum;
+    }
+}

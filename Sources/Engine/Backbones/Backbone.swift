@@ -4,6 +4,8 @@ struct Pyramid: Sendable {
     let stride8: FeatureMap
     let stride16: FeatureMap
     let stride32: FeatureMap
+    /// For proposals only; nil from backbones that do not make it.
+    let stride64: FeatureMap?
 
     subscript(index: Int) -> FeatureMap {
         switch index {
@@ -19,11 +21,14 @@ struct Pyramid: Sendable {
 enum Backbone: Sendable {
     case resnet(ResNet)
     case swin(Swin)
+    case esnetPAN(ESNetPAN)
 
     init(_ weights: Weights, _ configuration: NetworkConfiguration) throws(EngineError) {
-        if configuration.backbone.isSwin {
+        switch configuration.backbone {
+        case .swinT, .swinS, .swinB:
             self = .swin(try Swin(weights, configuration.backbone, window: configuration.swinWindow))
-        } else {
+        case .esnetPAN: self = .esnetPAN(try ESNetPAN(weights))
+        case .resnet18, .resnet34, .resnet50, .resnet101, .resnet152:
             self = .resnet(try ResNet(weights, configuration.backbone))
         }
     }
@@ -33,6 +38,7 @@ enum Backbone: Sendable {
         switch self {
         case .resnet(let network): network.channels
         case .swin(let network): network.channels
+        case .esnetPAN(let network): network.channels
         }
     }
 
@@ -41,13 +47,17 @@ enum Backbone: Sendable {
     /// - Returns: maps that live until the caller's scope ends.
     func callAsFunction(_ image: FeatureMap, using pass: Pass) -> Pyramid {
         let (height, width, channels) = (image.height, image.width, channels)
+        var stride64: FeatureMap?
+        if case .esnetPAN = self { stride64 = pass.map((height + 63) / 64, (width + 63) / 64, channels[3]) }
         let maps = Pyramid(
             stride4: pass.map(height / 4, width / 4, channels[0]), stride8: pass.map(height / 8, width / 8, channels[1]),
             stride16: pass.map(height / 16, width / 16, channels[2]),
-            stride32: pass.map(height / 32, width / 32, channels[3]))
+            stride32: pass.map(height / 32, width / 32, channels[3]), stride64: stride64)
         switch self {
         case .resnet(let network): network(image, into: maps, using: pass)
         case .swin(let network): network(image, into: maps, using: pass)
+        case .esnetPAN(let network):
+            if let stride64 { network(image, into: maps, stride64: stride64, using: pass) }
         }
         return maps
     }

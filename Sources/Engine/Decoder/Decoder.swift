@@ -5,10 +5,7 @@ internal import Glibc
 /// refined before the first layer and after each. Twin: `hcqnet/decoder.py`.
 struct Decoder: Sendable {
     let configuration: NetworkConfiguration
-    /// E at the start, `[Q, D]`.
-    let startEmbedding: Tensor
-    /// K at the start, after the sigmoid, `[Q, key_dim]`.
-    let startKeys: Tensor
+    let start: QueryStart
     let position: StructuralEmbedding
     let norm: LayerNorm
     let layers: [DecoderLayer]
@@ -17,29 +14,22 @@ struct Decoder: Sendable {
     init(_ weights: Weights, _ configuration: NetworkConfiguration) throws(EngineError) {
         self.configuration = configuration
         space = JointSpace(configuration)
-        let (count, dim, keys) = (configuration.queries, configuration.hiddenDim, configuration.keyDim)
-        startEmbedding = try weights.matrix("query_feat", count, dim, .uniform(1))
-        startKeys = try weights.matrix("query_key", count, keys, .uniform(1))
-        hcq_sigmoid(startKeys.data, startKeys.data, startKeys.count)
+        start = try QueryStart(weights, configuration)
         position = try StructuralEmbedding(weights["pos_mlp"], configuration)
-        norm = try LayerNorm(weights["norm"], channels: dim)
+        norm = try LayerNorm(weights["norm"], channels: configuration.hiddenDim)
         var layers: [DecoderLayer] = []
         for i in 0..<configuration.decoderLayers { layers.append(try DecoderLayer(weights["layers"][i], configuration)) }
         self.layers = layers
     }
 
     /// - Parameters:
-    ///   - queries: overwritten; at the end E after the last layer and K after the last update.
+    ///   - queries: (E, K) at the start; at the end E after the last layer and K after the last update.
     ///   - input: overwritten; at the end E' and what the mask head reads beside it.
     ///   - result: keypoints, joints and sigmas, overwritten.
     func callAsFunction(
         _ features: Features, _ heads: Heads, _ geometry: SamplingGeometry, _ queries: Queries, _ input: HeadInput,
         into result: Regression, using pass: Pass
     ) {
-        pass.run(1) { _, _ in
-            memcpy(queries.embedding.data, startEmbedding.data, startEmbedding.count * 4)
-            memcpy(queries.keys.data, startKeys.data, startKeys.count * 4)
-        }
         if configuration.headCondition == .embedding && configuration.keysInHeads {
             position(queries.keys, into: queries.position, using: pass)
         }

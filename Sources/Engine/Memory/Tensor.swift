@@ -48,6 +48,11 @@ struct FeatureMap: Sendable {
     }
 
     var channels: Int { tokens.columns }
+
+    /// Some of the channels.
+    func columns(_ range: Range<Int>) -> FeatureMap {
+        FeatureMap(tokens.columns(range), height: height, width: width)
+    }
 }
 
 /// What happens to a number after a linear layer; the raw values are those of `activate` in CKernels.

@@ -17,10 +17,11 @@ struct PixelDecoder: Sendable {
     let layers: [EncoderLayer]
     let lateral: Convolution
     let lateralNorm: GroupNorm
-    let output: Convolution
-    let outputNorm: GroupNorm
+    let output: OutputConvolution
     /// Never applied to the map: `Heads` folds it into the mask embeddings.
     let maskFeatures: Linear
+    /// Of the fine map, for queries that start from proposals with joint maps.
+    let jointMaps: Linear?
     let heads: Int
     let points: Int
 
@@ -43,9 +44,12 @@ struct PixelDecoder: Sendable {
         self.layers = layers
         lateral = try Convolution(weights["lateral"][0], inputs: channels[0], outputs: dim)
         lateralNorm = try GroupNorm(weights["lateral"][1], channels: dim)
-        output = try Convolution(weights["output"][0], inputs: dim, outputs: dim, kernel: 3)
-        outputNorm = try GroupNorm(weights["output"][1], channels: dim)
+        output = try OutputConvolution(weights["output"], configuration)
         maskFeatures = try Convolution(weights["mask_features"], inputs: dim, outputs: dim, hasBias: true).linear
+        jointMaps =
+            configuration.jointGrid == 0
+            ? nil
+            : try Convolution(weights["joint_maps"], inputs: dim, outputs: configuration.joints, hasBias: true).linear
     }
 
     /// - Returns: features that live until the caller's scope ends.
@@ -77,7 +81,6 @@ struct PixelDecoder: Sendable {
                     sum.tokens.data, sum.tokens.data)
             }
             output(sum, into: fine, using: pass)
-            outputNorm(fine.tokens, into: fine.tokens, .relu, using: pass)
             pass.books.count(macs: fine.tokens.rows * dim * dim)
         }
         return Features(tokens: tokens, fine: fine)

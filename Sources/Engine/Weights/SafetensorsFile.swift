@@ -38,8 +38,9 @@ public final class SafetensorsFile: @unchecked Sendable {
     deinit { munmap(mapping, length) }
 
     /// A tensor's numbers as float32; nil when the file has none of this name.
+    /// - Parameter includingIntegers: whether I64 will do, too.
     /// - Throws: `wrongType` for anything but F32, F16 and BF16.
-    public func values(_ name: String) throws(EngineError) -> [Float]? {
+    public func values(_ name: String, includingIntegers: Bool = false) throws(EngineError) -> [Float]? {
         guard let entry = entries[name] else { return nil }
         let count = entry.shape.reduce(1, *)
         let bytes = data + entry.range.lowerBound
@@ -55,6 +56,7 @@ public final class SafetensorsFile: @unchecked Sendable {
             return (0..<count).map {
                 Float(bitPattern: UInt32(bytes.loadUnaligned(fromByteOffset: 2 * $0, as: UInt16.self)) << 16)
             }
+        case "I64" where includingIntegers: return (0..<count).map { Float(bytes.loadUnaligned(fromByteOffset: 8 * $0, as: Int64.self)) }
         default: throw .wrongType(name: name, found: entry.type)
         }
     }
