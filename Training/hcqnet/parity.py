@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from .config import Config
+from .hcqnet import HCQNet
 from .new import random_image, random_network
 from .weights import load, save
 
@@ -99,13 +100,22 @@ def run(case: Case, binary: Path) -> Comparison:
         model, image, output = (Path(folder) / f"{name}.safetensors" for name in ("model", "image", "output"))
         save(random_network(case.config, case.seed, case.sigma), model, case.dtype)
         picture = random_image(*case.size, case.seed)
-        save_file({"image": picture}, image)
+        truth = load(model, torch.float64)
+        chosen = _choice(truth, picture)
+        save_file({"image": picture} | ({} if chosen is None else {"chosen": chosen}), image)
         command = [str(binary), "forward", "--model", str(model), "--input", str(image), "--output", str(output)]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f"hcqd forward ended with {done.returncode}: {done.stderr.strip()}")
-        expected = load(model, torch.float64).infer(picture.double())
+        with torch.inference_mode():
+            expected = truth(picture.double(), chosen).outputs()
         return compare(load_file(output), expected)
+
+
+@torch.inference_mode()
+def _choice(net: HCQNet, picture: Tensor) -> Tensor | None:
+    """Which proposals start the queries: discontinuous, so both implementations are given the same."""
+    return net.encode(picture.double(), masks=False).chosen
 
 
 # The cases -------------------------------------------------------------------------------------------------------
@@ -130,7 +140,7 @@ def cases() -> dict[str, Case]:
         found[backbone] = _small(backbone=backbone)
     for window, size in ((3, (96, 160)), (8, (64, 224)), (12, (160, 96))):
         found[f"swin_t-window{window}"] = _small(size, backbone="swin_t", swin_window=window)
-    return found | _variant_cases() | _size_cases() | _file_cases()
+    return found | _variant_cases() | _size_cases() | _file_cases() | _compact_cases()
 
 
 def _variant_cases() -> dict[str, Case]:
@@ -161,6 +171,21 @@ def _size_cases() -> dict[str, Case]:
         "tall-picture": _small(size=(416, 32), backbone="swin_t"),
         "seed-2": _small(seed=2),
         "seed-3-swin": _small(seed=3, backbone="swin_t", size=(128, 192)),
+    }
+
+
+def _compact_cases() -> dict[str, Case]:
+    fields = {"backbone": "esnet_pan", "encoder_layers": 0, "output_conv": "separable", "canonical_margin": 0.25}
+    proposals = fields | {"query_start": "proposals"}
+    return {
+        "compact-learned": _small(**fields),
+        "compact-proposals": _small(**proposals),
+        "compact-odd-map": _small(size=(96, 224), **proposals, output_layers=2),
+        "compact-joint-grid": _small(size=(160, 224), **proposals, joint_grid=5),
+        "compact-encoder": _small(**(proposals | {"encoder_layers": 1}), joint_grid=3),
+        "compact-few-positions": _small(size=(32, 32), queries=40, **proposals),
+        "compact-head-image": _small(**proposals, head_condition="image"),
+        "separable-output": _small(output_conv="separable", output_layers=3),
     }
 
 
