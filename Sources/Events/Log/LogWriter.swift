@@ -126,6 +126,8 @@ struct LogWriter {
         reserve(for: line)
         try rotateIfDue(before: line)
         var log = try openLog()
+        // Held once, or every line would copy all that is unsynced.
+        self.log = nil
         defer { self.log = log }
         while log.sent < line.bytes.count {
             do {

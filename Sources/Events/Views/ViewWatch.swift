@@ -19,8 +19,9 @@ public struct ViewWatch: Sendable {
 
     /// Looks this often. Seconds.
     private static let pace = 0.4
-    /// A view holds this long before it is told. Seconds.
+    /// A view holds this long before it is told; one that moved a little longer, for a bus may stop in front. Seconds.
     private static let hold = 3.0
+    private static let holdMoved = 6.0
     /// A new view is the usual one after this long. Seconds.
     private static let acceptance = 30.0
     /// Looks before anything is told.
@@ -46,7 +47,8 @@ public struct ViewWatch: Sendable {
             forget()
             return CameraChange(.clear, reason: "the new view is taken for the usual one")
         }
-        guard view != said, time.seconds(since: since) >= Self.hold else { return nil }
+        let hold = view == .moved ? Self.holdMoved : Self.hold
+        guard view != said, time.seconds(since: since) >= hold else { return nil }
         said = view
         switch view {
         case .good: return CameraChange(.clear)
@@ -121,9 +123,27 @@ private struct Grid: Sendable {
 
     var detail: Float { steps.reduce(0, +) / Float(steps.count) }
 
-    /// Correlation of brightness or of detail, whichever is higher: light changes the one, people the other.
+    /// Correlation of what stands out from its surroundings, in brightness or in detail, whichever is higher: light changes
+    /// the one, people the other, and both keep bright skies from looking alike.
     func likeness(to other: Grid) -> Float {
-        max(Self.correlation(levels, other.levels), Self.correlation(steps, other.steps))
+        max(
+            Self.correlation(Self.standingOut(levels), Self.standingOut(other.levels)),
+            Self.correlation(Self.standingOut(steps), Self.standingOut(other.steps)))
+    }
+
+    /// Each cell less the mean of the 3 x 3 around it.
+    private static func standingOut(_ cells: [Float]) -> [Float] {
+        func cell(_ row: Int, _ column: Int) -> Float {
+            cells[min(rows - 1, max(0, row)) * columns + min(columns - 1, max(0, column))]
+        }
+        return cells.indices.map { i in
+            let (row, column) = (i / columns, i % columns)
+            var around: Float = 0
+            for dy in -1...1 {
+                for dx in -1...1 { around += cell(row + dy, column + dx) }
+            }
+            return cells[i] - around / 9
+        }
     }
 
     func mixed(with other: Grid, rate: Float) -> Grid {
