@@ -1,15 +1,15 @@
 import Glibc
 import Scene
 
-/// The rounds in which detections find their tracks. Each round is one globally optimal assignment over the pairs whose
-/// similarity reaches the round's least one.
+/// How well detections continue tracks.
 struct Association {
     let settings: TrackerSettings
     let frameAspect: Double
-    /// Seconds since the last frame.
-    let stepOfFrame: Double
+    /// Seconds since the last frame, as far as they count.
+    let step: Double
 
-    /// Pairs tracks with detections so that the sum of `similarity - least` is greatest.
+    /// Pairs tracks with detections so that the sum of `similarity - least` is greatest: one globally optimal assignment
+    /// over the pairs that reach the least similarity.
     /// - Parameters:
     ///   - similarity: of track `i` and detection `j`, 0...1.
     func pairs(
@@ -27,66 +27,74 @@ struct Association {
             .map { (track: tracks[$0.row], detection: detections[$0.column]) }
     }
 
-    /// How well a detection continues a track, from all the evidence there is, 0...1.
-    ///
+    /// The mean of the evidence, 0...1, less what a track loses while nobody hides it and it is not found.
     /// - Parameter prediction: the track's box and joints as expected in this frame.
     func similarity(_ track: Tracklet, _ prediction: Prediction, _ detection: Detection) -> Double {
-        let box = detection.person.box
-        let grow = Float(min(settings.uncertaintyGrowth * track.motion.uncertainty, 0.5))
-        let (gx, gy) = (grow * box.height / Float(frameAspect) / 2, grow * box.height / 2)
-        let margin = Float(settings.boxMargin)
-        let expected = prediction.box
-        let overlap = expected.grown(x: gx + margin * expected.width, y: gy + margin * expected.height)
-            .iou(box.grown(x: gx + margin * box.width, y: gy + margin * box.height))
+        let overlap = boxSimilarity(track, prediction, detection)
         guard overlap > 0 else { return 0 }
+        let outOfSight = track.unseen - step
         var evidence = Evidence()
-        let weights = settings.weights
-        var like = Double(overlap)
-        if settings.heightPower > 0 {
-            let (a, b) = (Double(prediction.box.height), Double(box.height))
-            like *= pow(min(a, b) / max(a, b), settings.heightPower)
-        }
-        evidence.add(like, weight: weights.box, reliability: 1)
-        if weights.joints > 0,
-            let (oks, reliability) = jointSimilarity(
-                prediction.keypoints, detection.person.keypoints, box: box, frameAspect: frameAspect)
-        {
-            evidence.add(oks, weight: weights.joints, reliability: reliability)
-        }
-        if weights.mask > 0, let mine = track.detection.silhouette, let other = detection.silhouette {
-            let visible = Double(track.visible ?? 1)
-            evidence.add(
-                Double(mine.iou(movedBy: prediction.shift, other)), weight: weights.mask, reliability: visible)
-        }
-        if weights.embedding > 0, let likeness = likeness(track, detection) {
-            evidence.add(likeness, weight: weights.embedding, reliability: 1)
-        }
-        return evidence.similarity - settings.staleness * (track.unseen - stepOfFrame)
-    }
-
-    /// How well a detection fits a person who was out of sight for a while: distance by the motion's uncertainty, size,
-    /// and appearance, 0...1.
-    func returningSimilarity(_ track: Tracklet, _ prediction: Prediction, _ detection: Detection) -> Double {
-        let (expected, found) = (prediction.box, detection.person.box)
-        let height = Double(max(expected.height, found.height))
-        guard height > 0 else { return 0 }
-        let dx = Double(expected.center.x - found.center.x) * frameAspect / height
-        let dy = Double(expected.center.y - found.center.y) / height
-        let spread = min(track.motion.uncertainty, 1.5) + 0.1
-        let nearness = exp(-(dx * dx + dy * dy) / (2 * spread * spread))
-        let size = Double(min(expected.height, found.height)) / height
-        guard size > 0.6 && nearness > 0.1 else { return 0 }
-        var evidence = Evidence()
-        evidence.add(nearness * size, weight: settings.weights.box, reliability: 1)
-        if settings.weights.embedding > 0, let likeness = likeness(track, detection) {
+        evidence.add(overlap, weight: settings.weights.box, reliability: 1)
+        addShape(to: &evidence, track, prediction, detection)
+        if let likeness = likeness(track, detection) {
+            if outOfSight > 0.2 && likeness < settings.returningLikeness { return 0 }
             evidence.add(likeness, weight: settings.weights.embedding, reliability: 1)
         }
-        return evidence.similarity
+        return evidence.similarity - settings.staleness * (track.exposed - step)
     }
 
-    /// Cosine similarity of embeddings, negative taken as 0; nil without embeddings.
+    private func boxSimilarity(_ track: Tracklet, _ prediction: Prediction, _ detection: Detection) -> Double {
+        let (expected, found) = (prediction.box, detection.person.box)
+        let margin = Float(settings.boxMargin)
+        let reach = Float(min(settings.uncertaintyMargin * track.motion.uncertainty, 0.5)) * found.height
+        func grown(_ box: Box) -> Box {
+            let (x, y) = (margin * box.width + reach / Float(frameAspect) / 2, margin * box.height + reach / 2)
+            return Box(x0: box.x0 - x, y0: box.y0 - y, x1: box.x1 + x, y1: box.y1 + y)
+        }
+        return Double(grown(expected).iou(grown(found)))
+    }
+
+    /// Joints and mask, as they were last seen and moved to where they are expected; what they tell fades while limbs
+    /// move, and a mask that was half hidden tells half as much.
+    private func addShape(
+        to evidence: inout Evidence, _ track: Tracklet, _ prediction: Prediction, _ detection: Detection
+    ) {
+        let freshness = exp(-track.unseen)
+        let weights = settings.weights
+        if weights.joints > 0,
+            let (oks, reliability) = jointSimilarity(
+                prediction.keypoints, detection.person.keypoints, box: detection.person.box, frameAspect: frameAspect)
+        {
+            evidence.add(oks, weight: weights.joints, reliability: reliability * freshness)
+        }
+        if weights.mask > 0, let mine = track.detection.silhouette, let other = detection.silhouette {
+            let overlap = Double(mine.iou(movedBy: prediction.shift, other))
+            evidence.add(overlap, weight: weights.mask, reliability: Double(track.visible ?? 1) * freshness)
+        }
+    }
+
+    /// How well a detection fits a person who was out of sight and did not come out where expected, 0...1: likeness, size
+    /// and a distance that can be walked. 0 without embeddings.
+    func returningSimilarity(_ track: Tracklet, _ prediction: Prediction, _ detection: Detection) -> Double {
+        guard track.unseen - step > 0.2, let likeness = likeness(track, detection),
+            likeness >= settings.returningLikeness
+        else { return 0 }
+        let (last, found) = (track.detection.person.box, detection.person.box)
+        let height = Double(max(last.height, found.height))
+        let size = Double(min(last.height, found.height)) / height
+        let dx = Double(prediction.box.center.x - found.center.x) * frameAspect
+        let dy = Double(prediction.box.center.y - found.center.y)
+        // A brisk walk is one and a half heights a second.
+        let reach = (0.5 + 1.5 * track.unseen) * height
+        let nearness = 1 - (dx * dx + dy * dy).squareRoot() / reach
+        return size > 0.7 && nearness > 0 ? likeness * size * (1 + nearness) / 2 : 0
+    }
+
+    /// Cosine similarity of embeddings, negative taken as 0; nil without embeddings or when they weigh nothing.
     private func likeness(_ track: Tracklet, _ detection: Detection) -> Double? {
-        guard !track.embedding.isEmpty, track.embedding.count == detection.embedding.count else { return nil }
+        guard settings.weights.embedding > 0, !track.embedding.isEmpty,
+            track.embedding.count == detection.embedding.count
+        else { return nil }
         var cosine: Float = 0
         for i in 0..<track.embedding.count { cosine += track.embedding[i] * detection.embedding[i] }
         return Double(max(0, cosine))

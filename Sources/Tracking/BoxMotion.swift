@@ -116,10 +116,4 @@ struct BoxMotion: Sendable {
         width.update(measured: Double(box.width), deviation: s * across)
         height.update(measured: Double(box.height), deviation: s * h)
     }
-
-    /// Moves the box with the camera: `shift` in normalised coordinates.
-    mutating func shift(by shift: Point) {
-        x.position += Double(shift.x)
-        y.position += Double(shift.y)
-    }
 }

@@ -73,8 +73,3 @@ func moved(_ keypoints: [Keypoint], from: Box, to: Box) -> [Keypoint] {
             confidence: $0.confidence)
     }
 }
-
-extension Box {
-    /// The box with every side moved outwards.
-    func grown(x: Float, y: Float) -> Box { Box(x0: x0 - x, y0: y0 - y, x1: x1 + x, y1: y1 + y) }
-}

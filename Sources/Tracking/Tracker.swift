@@ -25,23 +25,15 @@ public struct Tracker: Sendable {
     /// Takes the people of the next frame.
     /// - Returns: all confirmed tracks: seen, missed, and those that ended with this frame, which are never given again.
     public mutating func update(with people: [Person], at time: StreamTime) -> [Track] {
-        if let size = people.lazy.compactMap(\.mask?.size).first { frameAspect = Double(size.width) / Double(size.height) }
+        if let size = people.lazy.compactMap(\.mask?.size).first {
+            frameAspect = Double(size.width) / Double(size.height)
+        }
         let dt = lastTime.map { max(0, time.seconds(since: $0)) } ?? 0
         lastTime = time
         for i in tracklets.indices { tracklets[i].predict(seconds: dt, longestStep: settings.longestStep) }
         let detections = people.filter { $0.score >= settings.weakScore && $0.box.area > 0 }.map(Detection.init)
-        if settings.followsCamera {
-            let shift = cameraShift(from: tracklets, to: detections, frameAspect: frameAspect)
-            for i in tracklets.indices { tracklets[i].shift(by: shift) }
-        }
         let unused = associate(detections, at: time, step: min(dt, settings.longestStep))
-        let seen = tracklets.filter(\.isSeen)
-        for j in unused where detections[j].person.score >= settings.birthScore {
-            let box = detections[j].person.box
-            if seen.contains(where: { Double($0.detection.person.box.iou(box)) > settings.birthOverlap }) { continue }
-            tracklets.append(
-                Tracklet(detections[j], at: time, frameAspect: frameAspect, settings: settings.motion))
-        }
+        give(birthTo: unused.map { detections[$0] }, at: time)
         confirm()
         orderByDepth(&tracklets)
         return report()
@@ -49,7 +41,7 @@ public struct Tracker: Sendable {
 
     /// Ends every track.
     public mutating func finish(_ reason: EndReason) -> [Track] {
-        let ended = tracklets.compactMap { $0.track(camera: camera, ended: reason) }
+        let ended = tracklets.compactMap { $0.track(camera: camera, ended: reason, smooth: settings.smoothsBoxes) }
         tracklets = []
         lastTime = nil
         return ended
@@ -57,13 +49,12 @@ public struct Tracker: Sendable {
 
     /// Confident detections first, then weak ones, then people who come back from out of sight.
     /// - Returns: the confident detections that continue no track.
-    private mutating func associate(_ detections: [Detection], at time: StreamTime, step dt: Double) -> [Int] {
-        let association = Association(settings: settings, frameAspect: frameAspect, stepOfFrame: dt)
+    private mutating func associate(_ detections: [Detection], at time: StreamTime, step: Double) -> [Int] {
+        let association = Association(settings: settings, frameAspect: frameAspect, step: step)
         let predictions = tracklets.map(Prediction.init)
-        let confident = detections.indices.filter { detections[$0].person.score >= settings.confidentScore }
         let weak = detections.indices.filter { detections[$0].person.score < settings.confidentScore }
         var openTracks = Array(tracklets.indices)
-        var openConfident = confident
+        var openConfident = detections.indices.filter { detections[$0].person.score >= settings.confidentScore }
 
         func settle(_ pairs: [(track: Int, detection: Int)]) {
             for pair in pairs { tracklets[pair.track].update(with: detections[pair.detection], at: time) }
@@ -74,27 +65,33 @@ public struct Tracker: Sendable {
         func similarity(_ i: Int, _ j: Int) -> Double {
             association.similarity(tracklets[i], predictions[i], detections[j])
         }
-        if settings.confirmedFirst {
-            settle(
-                association.pairs(
-                    tracks: openTracks.filter { tracklets[$0].isConfirmed }, detections: openConfident,
-                    least: settings.confidentSimilarity, similarity: similarity))
-        }
         settle(
             association.pairs(
                 tracks: openTracks, detections: openConfident, least: settings.confidentSimilarity,
                 similarity: similarity))
+        let recent = openTracks.filter {
+            tracklets[$0].isConfirmed && tracklets[$0].unseen <= max(settings.weakPatience, step)
+        }
         settle(
             association.pairs(
-                tracks: openTracks.filter {
-                    tracklets[$0].isConfirmed && tracklets[$0].unseen <= settings.weakPatience
-                }, detections: weak,
-                least: settings.weakSimilarity, similarity: similarity))
+                tracks: recent, detections: weak, least: settings.weakSimilarity, similarity: similarity))
         settle(
             association.pairs(
-                tracks: openTracks, detections: openConfident, least: settings.returningSimilarity,
+                tracks: openTracks.filter { tracklets[$0].isConfirmed }, detections: openConfident,
+                least: settings.confidentSimilarity,
                 similarity: { association.returningSimilarity(tracklets[$0], predictions[$0], detections[$1]) }))
         return openConfident
+    }
+
+    private mutating func give(birthTo detections: [Detection], at time: StreamTime) {
+        for detection in detections where detection.person.score >= settings.birthScore {
+            let box = detection.person.box
+            let isTwin = tracklets.contains {
+                $0.isSeen && $0.detection.person.box.iou(box) > settings.birthOverlap
+            }
+            guard !isTwin else { continue }
+            tracklets.append(Tracklet(detection, at: time, frameAspect: frameAspect, settings: settings.motion))
+        }
     }
 
     private mutating func confirm() {
@@ -112,7 +109,7 @@ public struct Tracker: Sendable {
         for tracklet in tracklets {
             let reason = endReason(of: tracklet)
             if reason == nil { kept.append(tracklet) }
-            if let track = tracklet.track(camera: camera, ended: reason) { tracks.append(track) }
+            if let track = tracklet.track(camera: camera, ended: reason, smooth: settings.smoothsBoxes) { tracks.append(track) }
         }
         tracklets = kept
         return tracks
@@ -123,6 +120,6 @@ public struct Tracker: Sendable {
         guard !tracklet.isSeen else { return nil }
         guard tracklet.isConfirmed else { return tracklet.unseen > settings.tentativePatience ? .lost : nil }
         if tracklet.isAtEdge && tracklet.unseen > settings.patienceAtEdge { return .left }
-        return tracklet.unseen > settings.patience ? .lost : nil
+        return tracklet.exposed > settings.patience || tracklet.unseen > 3 * settings.patience ? .lost : nil
     }
 }

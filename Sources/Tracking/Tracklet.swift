@@ -15,6 +15,8 @@ struct Tracklet: Sendable {
     private(set) var hits = 1
     /// Seconds since the last detection, of which a long pause between two frames counts only in part.
     private(set) var unseen = 0.0
+    /// The part of `unseen` in which nobody stood in front: seconds in which the person should have been found.
+    private(set) var exposed = 0.0
     /// As of this frame; see `Track`.
     var visible: Float?
     var occludedBy: UInt64?
@@ -36,17 +38,19 @@ struct Tracklet: Sendable {
 
     mutating func predict(seconds dt: Double, longestStep: Double) {
         motion.predict(seconds: dt)
-        unseen += max(min(dt, longestStep), 1e-6)
+        let counted = max(min(dt, longestStep), 1e-6)
+        // How much a box hides is a guess too rough to wait on: boxes are wider than people.
+        let isHiddenKnown = !isSeen && detection.silhouette != nil
+        exposed += isHiddenKnown ? counted * Double(visible ?? 1) : counted
+        unseen += counted
     }
-
-    mutating func shift(by shift: Point) { motion.shift(by: shift) }
 
     mutating func update(with detection: Detection, at time: StreamTime) {
         motion.update(with: detection.person.box, trust: Double(detection.person.score))
         self.detection = detection
         lastSeen = time
         hits += 1
-        unseen = 0
+        (unseen, exposed) = (0, 0)
         remember(detection.embedding)
     }
 
@@ -69,12 +73,16 @@ struct Tracklet: Sendable {
         return touches || expected.clamped().area < 0.5 * expected.area
     }
 
-    /// - Parameter ended: the reason when this is the track's last report.
-    func track(camera: CameraID, ended: EndReason? = nil) -> Track? {
+    /// - Parameters:
+    ///   - ended: the reason when this is the track's last report.
+    ///   - smooth: whether the filtered box is reported in place of the detected one.
+    func track(camera: CameraID, ended: EndReason?, smooth: Bool) -> Track? {
         guard let ordinal else { return nil }
         var person = detection.person
         if !isSeen {
             person.keypoints = keypoints
+            person.box = box
+        } else if smooth {
             person.box = box
         }
         return Track(

@@ -29,8 +29,8 @@ struct TrackCommand: ParsableCommand {
     var fps: Double?
     @Option(help: "Size of the pictures in pixels, as 1920x1080.")
     var size: String?
-    @Option(help: "Fill holes in a track by straight lines if they last no longer than so many seconds.")
-    var fill = 0.0
+    @Option(help: "Fill holes of a track by straight lines if they last no longer than so many seconds; 0 writes only what was found as it happened.")
+    var fill = 1.0
     @Option(help: "A setting of the tracker, as name=value; may be given often.")
     var set: [String] = []
 
