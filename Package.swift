@@ -51,17 +51,22 @@ let package = Package(
             providers: [.apt(["libavformat-dev", "libavcodec-dev", "libswscale-dev", "libavutil-dev"])]),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .testTarget(name: "SceneTests", dependencies: ["Scene"], swiftSettings: room),
-        .testTarget(name: "IngestTests", dependencies: ["Ingest", "Scene"], swiftSettings: room),
+        .target(name: "TestTools", path: "Tests/TestTools", swiftSettings: room),
+        .testTarget(name: "IngestTests", dependencies: ["Ingest", "Scene", "TestTools"], swiftSettings: room),
         .testTarget(name: "EngineTests", dependencies: ["Engine", "Scene", "CKernels"], swiftSettings: room),
         .testTarget(name: "TrackingTests", dependencies: ["Tracking", "Scene"], swiftSettings: room),
         .testTarget(name: "EventsTests", dependencies: ["Events", "Scene"], swiftSettings: room),
-        .testTarget(name: "RenderingTests", dependencies: ["Rendering", "Ingest", "Scene"], swiftSettings: room),
+        .testTarget(
+            name: "RenderingTests", dependencies: ["Rendering", "Ingest", "Scene", "TestTools"],
+            swiftSettings: room),
         .testTarget(
             name: "EvaluationTests", dependencies: ["Evaluation", "Tracking", "Scene"], exclude: ["Reference"],
             swiftSettings: room),
         .testTarget(
             name: "PipelineTests",
-            dependencies: ["Pipeline", "Scene", "Events", "Ingest", .product(name: "Yams", package: "Yams")],
+            dependencies: [
+                "Pipeline", "Scene", "Events", "Ingest", "TestTools", .product(name: "Yams", package: "Yams"),
+            ],
             swiftSettings: room),
         .testTarget(name: "EndToEndTests", dependencies: ["hcqd", "Scene"], swiftSettings: room),
     ],

@@ -130,7 +130,7 @@ final class Demuxer {
             let stream = streams[Int(index)]
             if stream.pointee.disposition & AV_DISPOSITION_ATTACHED_PIC == 0 { return stream }
         }
-        throw .noVideo(location: location.shown, streams: streams.isEmpty ? ["nothing"] : streams.map(describe))
+        throw .noVideo(location: location.shown, streams: streams.map(describe))
     }
 
     /// `audio aac`.

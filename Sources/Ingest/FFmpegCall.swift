@@ -34,6 +34,10 @@ extension FFmpegFailure {
     {
         if interruption.isInterrupted { return .interrupted }
         let shown = location.shown
+        // Whatever FFmpeg makes of it: the call ended because its time was up.
+        if location.isRemote && interruption.isPastDeadline {
+            return .timedOut(location: shown, stage: stage, seconds: limit)
+        }
         switch code {
         case hcq_averror_exit(), hcq_averror(ETIMEDOUT):
             return .timedOut(location: shown, stage: stage, seconds: limit)

@@ -62,7 +62,8 @@ extension IngestError: CustomStringConvertible {
             "\(location): the recording was cut off before its index (moov) was written; "
                 + "copy the whole file, or record to Matroska or fragmented MP4"
         case .noVideo(let location, let streams):
-            "\(location): has no video, only \(streams.joined(separator: ", ")); name a file with a video stream"
+            "\(location): has no video\(streams.isEmpty ? "" : ", only " + streams.joined(separator: ", ")); "
+                + "name a source with a video stream"
         case .noPictures(let location):
             "\(location): no pictures found (\(PictureList.extensions.joined(separator: ", "))); check the folder or pattern"
         case .noDecoder(let location, let codec):

@@ -54,7 +54,9 @@ extension IngestWarning: CustomStringConvertible {
     public var description: String {
         switch self {
         case .truncated(let delivered, let declared):
-            "the file is cut short: \(decimal(delivered)) s of \(decimal(declared)) s are there"
+            declared - delivered > 0.05
+                ? "the file is cut short: \(decimal(delivered)) s of \(decimal(declared)) s are there"
+                : "the file is cut short within its last pictures"
         case .unreadableRest(let at, let reason): "the file cannot be read after \(decimal(at)) s: \(reason)"
         case .decodeErrors(let count): "\(count) \(count == 1 ? "packet" : "packets") could not be decoded"
         case .damagedPictures(let count): "\(count) \(count == 1 ? "picture is" : "pictures are") damaged"

@@ -87,7 +87,9 @@ public func redactedURL(_ text: String) -> String {
     let authority = rest[..<authorityEnd]
     let port = authority.lastIndex(of: ":").map { authority[authority.index(after: $0)...] }
     let portIsSound = port.map { $0.allSatisfy(\.isNumber) || authority.hasSuffix("]") } ?? true
-    let searched = authority.contains("@") ? authority : portIsSound ? "" : rest
+    // Paths of web servers may well hold an @; those of cameras hardly ever.
+    let isWeb = scheme.lowercased().hasPrefix("http")
+    let searched = authority.contains("@") ? authority : portIsSound && isWeb ? "" : rest
     if let at = searched.lastIndex(of: "@") { rest = "***" + rest[at...] }
     if let mark = rest.firstIndex(of: "?") {
         query = rest[mark...].dropFirst()

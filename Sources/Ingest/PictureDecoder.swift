@@ -22,9 +22,12 @@ final class PictureDecoder {
     /// Hardware surfaces are copied from here to memory.
     private let surface: UnsafeMutablePointer<AVFrame>?
 
-    /// - Parameter threads: 1 for live streams, whose pictures must not wait for later ones.
+    /// - Parameters:
+    ///   - threads: 1 for live streams, whose pictures must not wait for later ones.
+    ///   - isStrict: makes every packet with a fault in it an error, instead of a picture with the fault concealed.
     init(
-        _ stream: UnsafeMutablePointer<AVStream>, threads: Int, hardware: ConnectionSettings.Hardware, location: Location
+        _ stream: UnsafeMutablePointer<AVStream>, threads: Int, isStrict: Bool, hardware: ConnectionSettings.Hardware,
+        location: Location
     ) throws(IngestError) {
         let parameters = stream.pointee.codecpar.pointee
         codecID = parameters.codec_id
@@ -39,7 +42,8 @@ final class PictureDecoder {
         self.threads = threads
         made.pointee.pkt_timebase = stream.pointee.time_base
         made.pointee.thread_count = Int32(threads)
-        made.pointee.thread_type = threads == 1 ? FF_THREAD_SLICE : FF_THREAD_FRAME | FF_THREAD_SLICE
+        made.pointee.thread_type = FF_THREAD_FRAME
+        if isStrict { made.pointee.err_recognition |= AV_EF_EXPLODE }
         hardwareRefusal = hardware == .vaapi ? attachVAAPI(to: made, codec) : nil
         let usesHardware = hardware == .vaapi && hardwareRefusal == nil
         title = usesHardware ? codecName + " (vaapi)" : codecName

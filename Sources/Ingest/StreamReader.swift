@@ -11,12 +11,16 @@ struct PictureStamp {
 }
 
 /// A container and its decoder: pictures in presentation order. Each picture of a file comes out once.
+///
+/// How a fault is concealed depends on the timing of decoder threads. So several threads decode strictly, up to the first
+/// fault; there the file is opened again and one thread, which conceals, goes on where they ended.
 final class StreamReader {
-    let demuxer: Demuxer
+    private(set) var demuxer: Demuxer
     private(set) var decoder: PictureDecoder
     /// Facts met since they were last taken.
     private(set) var findings: [IngestWarning] = []
     private let settings: SourceSettings
+    private let interruption: Interruption
     private var packet: UnsafeMutablePointer<AVPacket>?
     /// The packet that waits for the decoder of a changed stream.
     private var heldPacket: UnsafeMutablePointer<AVPacket>?
@@ -26,15 +30,25 @@ final class StreamReader {
     private(set) var lastPacketIsPartial = false
     /// Why reading ended, when it was not at the end.
     private(set) var readFailure: FFmpegFailure?
-    private(set) var hasSought = false
+    /// Where `seek` went; nil before it.
+    private var seekTarget: Int64?
+    /// Pictures given since the start or the seek.
+    private var givenCount = 0
+    private var isStrict: Bool
+
+    var hasSought: Bool { seekTarget != nil }
 
     init(_ location: Location, settings: SourceSettings, interruption: Interruption) throws(IngestError) {
         demuxer = try Demuxer(location, connection: settings.connection, interruption: interruption)
         self.settings = settings
+        self.interruption = interruption
         timeBase = demuxer.stream.pointee.time_base
+        let codec = demuxer.stream.pointee.codecpar.pointee.codec_id
+        let threads = demuxer.isLive ? 1 : Self.threads(settings, for: codec)
+        isStrict = threads > 1 && Self.strictCodecs.contains(codec)
         decoder = try PictureDecoder(
-            demuxer.stream, threads: Self.threads(settings, isLive: demuxer.isLive),
-            hardware: settings.connection.hardware, location: location)
+            demuxer.stream, threads: threads, isStrict: isStrict, hardware: settings.connection.hardware,
+            location: location)
         packet = av_packet_alloc()
         if let reason = decoder.hardwareRefusal { findings.append(.hardwareUnavailable(reason: reason)) }
     }
@@ -44,8 +58,15 @@ final class StreamReader {
         av_packet_free(&heldPacket)
     }
 
-    private static func threads(_ settings: SourceSettings, isLive: Bool) -> Int {
-        if isLive { return 1 }
+    /// Codecs whose decoders, with threads and told to be strict, give an error for every fault. (MPEG-4's aborts the
+    /// process in FFmpeg 5.1: "Assertion frame->buf[0] failed".)
+    private static let strictCodecs = [AV_CODEC_ID_H264, AV_CODEC_ID_HEVC, AV_CODEC_ID_VP9, AV_CODEC_ID_AV1]
+
+    /// Decoder threads for a file: as asked where the pictures do not depend on it, else 1. The older codecs that are left
+    /// with one thread are the light ones.
+    private static func threads(_ settings: SourceSettings, for codec: AVCodecID) -> Int {
+        let properties = avcodec_descriptor_get(codec).map { Int32($0.pointee.props) } ?? 0
+        guard strictCodecs.contains(codec) || properties & AV_CODEC_PROP_INTRA_ONLY != 0 else { return 1 }
         return min(16, settings.threads > 0 ? settings.threads : max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))))
     }
 
@@ -59,6 +80,35 @@ final class StreamReader {
 
     /// Decodes the next picture into `frame`; nil at the end of the stream.
     func next(into frame: UnsafeMutablePointer<AVFrame>) throws(IngestError) -> PictureStamp? {
+        let stamp = try decodeNext(into: frame)
+        let isFaulty = decodeErrors > 0 || (stamp != nil && isDamaged(frame))
+        guard isStrict && isFaulty else {
+            givenCount += 1
+            return stamp
+        }
+        try startAgainWithOneThread(frame)
+        givenCount += 1
+        return try decodeNext(into: frame)
+    }
+
+    private func startAgainWithOneThread(_ frame: UnsafeMutablePointer<AVFrame>) throws(IngestError) {
+        isStrict = false
+        demuxer = try Demuxer(demuxer.location, connection: settings.connection, interruption: interruption)
+        timeBase = demuxer.stream.pointee.time_base
+        decoder = try PictureDecoder(
+            demuxer.stream, threads: 1, isStrict: false, hardware: settings.connection.hardware,
+            location: demuxer.location)
+        av_packet_free(&heldPacket)
+        (errorsOfFormerDecoders, isDraining, readFailure) = (0, false, nil)
+        if let seekTarget { _ = demuxer.seek(to: av_rescale_q(seekTarget, hcq_time_base_q(), timeBase)) }
+        for _ in 0..<givenCount {
+            guard try decodeNext(into: frame) != nil else { break }
+            av_frame_unref(frame)
+        }
+        findings.removeAll { if case .codecChanged = $0 { true } else { false } }
+    }
+
+    private func decodeNext(into frame: UnsafeMutablePointer<AVFrame>) throws(IngestError) -> PictureStamp? {
         while true {
             switch decoder.receive(into: frame) {
             case .picture: return stamp(of: frame)
@@ -69,6 +119,8 @@ final class StreamReader {
                 decoder.send(held)
                 av_packet_free(&heldPacket)
             }
+            // No need to go on: the file is read again anyway.
+            if isStrict && decodeErrors > 0 { return nil }
         }
     }
 
@@ -101,7 +153,7 @@ final class StreamReader {
         let former = decoder.title
         errorsOfFormerDecoders += decoder.errorCount
         decoder = try PictureDecoder(
-            demuxer.stream, threads: decoder.threads, hardware: settings.connection.hardware,
+            demuxer.stream, threads: 1, isStrict: false, hardware: settings.connection.hardware,
             location: demuxer.location)
         timeBase = demuxer.stream.pointee.time_base
         isDraining = false
@@ -113,8 +165,13 @@ final class StreamReader {
         guard demuxer.seeksExactly, !isDraining else { return false }
         guard demuxer.seek(to: av_rescale_q(time, hcq_time_base_q(), timeBase)) else { return false }
         decoder.flush()
-        hasSought = true
+        seekTarget = time
+        givenCount = 0
         return true
+    }
+
+    private func isDamaged(_ frame: UnsafeMutablePointer<AVFrame>) -> Bool {
+        frame.pointee.decode_error_flags != 0 || frame.pointee.flags & AV_FRAME_FLAG_CORRUPT != 0
     }
 
     private func stamp(of frame: UnsafeMutablePointer<AVFrame>) -> PictureStamp {

@@ -270,8 +270,7 @@ public final class VideoSource: @unchecked Sendable {
         let packets = reader.demuxer.stream.pointee.nb_frames
         let lacksPackets = !reader.hasSought && packets > 0 && Int64(reader.demuxer.packetCount) < packets
         let isShort = missing > max(0.5, 0.02 * declared)
-        let isPartial = reader.lastPacketIsPartial || lacksPackets
-        if isShort || (isPartial && missing > Double(lastDuration) / 2_000_000) {
+        if isShort || reader.lastPacketIsPartial || (lacksPackets && missing > Double(lastDuration) / 2_000_000) {
             warn(.truncated(delivered: end, declared: declared))
         }
     }

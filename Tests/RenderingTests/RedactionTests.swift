@@ -1,5 +1,6 @@
 import Rendering
 import Scene
+import TestTools
 import Testing
 
 @Suite struct RedactionTests {

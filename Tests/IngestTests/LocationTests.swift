@@ -1,0 +1,39 @@
+import Testing
+
+@testable import Ingest
+
+@Suite struct LocationTests {
+    @Test(arguments: [
+        ("rtsp://ann:secret@cam.local:554/live", "rtsp://***@cam.local:554/live"),
+        ("rtsp://ann@cam.local/live", "rtsp://***@cam.local/live"),
+        ("rtsp://ann:p@ss@cam.local/live", "rtsp://***@cam.local/live"),
+        ("rtsp://ann:pa/ss@cam.local/live", "rtsp://***@cam.local/live"),
+        ("rtsp://ann:pa?ss@cam.local/live", "rtsp://***@cam.local/live"),
+        ("rtsp://ann:12/3@cam.local/live", "rtsp://***@cam.local/live"),
+        ("http://cam.local/v.cgi?user=ann&pwd=secret&res=1", "http://cam.local/v.cgi?user=***&pwd=***&res=1"),
+        ("http://cam.local/a@2x.mp4", "http://cam.local/a@2x.mp4"),
+        ("http://cam.local:8080/a@2x.mp4", "http://cam.local:8080/a@2x.mp4"),
+        ("http://[::1]:80/x", "http://[::1]:80/x"), ("rtsp://cam/s?Access_Token=abc", "rtsp://cam/s?Access_Token=***"),
+        ("clip.mp4", "clip.mp4"), ("/a/b@c.mp4", "/a/b@c.mp4"),
+    ])
+    func credentialsAreNeverShown(url: String, shown: String) {
+        #expect(redactedURL(url) == shown)
+    }
+
+    @Test func naturalOrderCountsDigits() {
+        let names = ["10.png", "2.png", "a10b2.png", "a2b10.png", "a2b9.png", "002.png", "1.png", "b.png"]
+        #expect(
+            names.sorted(by: PictureList.inNaturalOrder) == [
+                "1.png", "002.png", "2.png", "10.png", "a2b9.png", "a2b10.png", "a10b2.png", "b.png",
+            ])
+    }
+
+    @Test func kindIsSeenFromTheName() throws {
+        #expect(try Location("rtsp://cam/x").kind == .url(scheme: "rtsp"))
+        #expect(try Location("RTSP://cam/x").kind == .url(scheme: "rtsp"))
+        #expect(try Location("/dev/null").kind == .device)
+        #expect(try Location(#filePath).kind == .file)
+        #expect(try Location("file://" + #filePath).kind == .file)
+        #expect(throws: IngestError.notFound(location: "no:such file")) { _ = try Location("no:such file") }
+    }
+}
