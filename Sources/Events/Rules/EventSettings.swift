@@ -20,6 +20,8 @@ public struct EventSettings: Codable, Sendable, Equatable {
     public var stationaryRadius: Float = 0.1
     /// Whether a person whose box, mask and joints disagree loses score before tracking. Default true.
     public var veto: Bool = true
+    /// Whether a view that is covered or moved is told. Default true.
+    public var viewWatch: Bool = true
     public var posture = PostureSettings()
     public var zones: [ZoneSettings] = []
     public var lines: [LineSettings] = []
@@ -34,6 +36,7 @@ public struct EventSettings: Codable, Sendable, Equatable {
         case jointConfidence = "joint_confidence"
         case stationaryAfter = "stationary_after_s"
         case stationaryRadius = "stationary_radius"
+        case viewWatch = "view_watch"
         case veto, posture, zones, lines
     }
 
@@ -47,6 +50,7 @@ public struct EventSettings: Codable, Sendable, Equatable {
         stationaryAfter = try values.decodeIfPresent(Double.self, forKey: .stationaryAfter) ?? stationaryAfter
         stationaryRadius = try values.decodeIfPresent(Float.self, forKey: .stationaryRadius) ?? stationaryRadius
         veto = try values.decodeIfPresent(Bool.self, forKey: .veto) ?? veto
+        viewWatch = try values.decodeIfPresent(Bool.self, forKey: .viewWatch) ?? viewWatch
         posture = try values.decodeIfPresent(PostureSettings.self, forKey: .posture) ?? posture
         zones = try values.decodeIfPresent([ZoneSettings].self, forKey: .zones) ?? zones
         lines = try values.decodeIfPresent([LineSettings].self, forKey: .lines) ?? lines

@@ -8,13 +8,18 @@ internal import Tracking
 struct CameraStory {
     let camera: CameraID
     private var tracker: Tracker
+    private let filter: PersonFilter
     private var rules: EventRules
+    /// nil where nobody wants to know of a covered or moved camera.
+    private var view: ViewWatch?
     private(set) var lastTime: StreamTime?
 
     init(camera: CameraID, firstOrdinal: UInt64, tracking: TrackerSettings, events: EventSettings) {
         self.camera = camera
         tracker = Tracker(camera: camera, firstOrdinal: firstOrdinal, settings: tracking)
+        filter = PersonFilter(settings: events)
         rules = EventRules(camera: camera, settings: events)
+        view = events.viewWatch ? ViewWatch() : nil
     }
 
     var nextOrdinal: UInt64 { tracker.nextOrdinal }
@@ -31,12 +36,17 @@ struct CameraStory {
     mutating func update(with people: [Person], in frame: Frame) -> Chapter {
         lastTime = frame.time
         tracker.frameAspect = Double(frame.size.width) / Double(max(1, frame.size.height))
-        let tracks = tracker.update(with: people, at: frame.time)
-        return Chapter(tracks: tracks, events: rules.update(with: tracks, at: frame.time, size: frame.size))
+        let tracks = tracker.update(with: filter(people), at: frame.time)
+        var events = rules.update(with: tracks, at: frame.time, size: frame.size)
+        if let change = view?.observe(frame.input, at: frame.time) {
+            events.append(Event(camera: camera, time: frame.time, kind: .camera(change)))
+        }
+        return Chapter(tracks: tracks, events: events)
     }
 
     /// Ends every track that is still open.
     mutating func finish(_ reason: EndReason, size: PixelSize) -> [Event] {
+        if reason == .discontinuity { view?.forget() }
         guard let lastTime else { return [] }
         let events = rules.update(with: tracker.finish(reason), at: lastTime, size: size)
         return events + rules.finish(reason, at: lastTime)
