@@ -25,6 +25,13 @@ megabytes, so the network starts after it and the backbone's blocks come one by 
       bottleneck  ResNet bottleneck, 12 -> 4 x 4 channels, stride 2 in the 3x3, with shortcut  [1, C, h, w]
       swin        shifted Swin block, 2 heads, window 4, shift 2, on a map that needs padding  [1, h, w, C]
       merging     Swin patch merging, 8 -> 16 channels                                    [1, h, w, C]
+      es_down     ESNet block of stride 2, 8 -> 16 channels, 12 inside                    [1, C, h, w]
+      es_same     ESNet block of stride 1, 16 channels, 24 inside                         [1, C, h, w]
+      separable   depthwise 5x5 of stride 2, 1x1, hard-swish after each, 8 channels       [1, C, h, w]
+      csp         cross-stage-partial block, 16 -> 8 channels                             [1, C, h, w]
+      separable_output  the pixel decoder's separable convolution, 32 channels, with ReLU [1, C, h, w]
+    choice.logits [300]  choice.boxes [300, 4]  choice.chosen [280]   proposals that start the queries, at an IoU of 0.5;
+                                        -1 - index for those set aside (whole numbers, as float32 like all others)
 """
 
 from __future__ import annotations
@@ -40,11 +47,14 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from . import init
+from .backbones.esnet_pan import CSPBlock, DownBlock, SameBlock, SeparableBlock
 from .backbones.resnet import BasicBlock, Bottleneck
 from .backbones.swin import PatchMerging, SwinBlock
 from .config import Config
 from .hcqnet import HCQNet
 from .new import random_network
+from .pixel_decoder import SeparableOutput
+from .proposals import select
 from .weights import tensors_of
 
 TINY = Config(
@@ -100,16 +110,21 @@ def fixture() -> dict[str, Tensor]:
         tensors[f"decoder.{layer}.keys"] = output.refined.keys
         tensors[f"decoder.{layer}.position"] = net.decoder.position(output.refined.keys)
     final = net.predict(outputs[-1], features).outputs()
-    tensors |= {f"output.{name}": value for name, value in final.items()} | _backbone_blocks(generator)
+    tensors |= {f"output.{name}": value for name, value in final.items()} | _blocks(generator) | _choice(generator)
     return {name: value.float().contiguous() for name, value in (weights | tensors).items()}
 
 
-def _backbone_blocks(generator: torch.Generator) -> dict[str, Tensor]:
+def _blocks(generator: torch.Generator) -> dict[str, Tensor]:
     blocks = {  # kind: block, shape of its input
         "basic": (BasicBlock(8, 8, stride=1), (1, 8, 5, 7)),
         "bottleneck": (Bottleneck(12, 4, stride=2), (1, 12, 6, 10)),
         "swin": (SwinBlock(8, heads=2, window=4, shift=2), (1, 6, 9, 8)),
         "merging": (PatchMerging(8), (1, 4, 6, 8)),
+        "es_down": (DownBlock(8, 16, 12), (1, 8, 6, 10)),
+        "es_same": (SameBlock(16, 24), (1, 16, 5, 7)),
+        "separable": (SeparableBlock(8, stride=2), (1, 8, 5, 8)),
+        "csp": (CSPBlock(16, 8), (1, 16, 5, 7)),
+        "separable_output": (SeparableOutput(32, activate=True), (1, 32, 5, 7)),
     }
     tensors = {}
     for kind, (block, shape) in blocks.items():
@@ -120,6 +135,14 @@ def _backbone_blocks(generator: torch.Generator) -> dict[str, Tensor]:
         tensors[f"block.{kind}.input"] = x
         tensors[f"block.{kind}.output"] = block.double()(x.double())
     return tensors
+
+
+def _choice(generator: torch.Generator) -> dict[str, Tensor]:
+    logits = torch.randn(300, generator=generator)
+    corner = torch.rand(300, 2, generator=generator)
+    boxes = torch.cat([corner, corner + 0.2 + 0.1 * torch.rand(300, 2, generator=generator)], -1)
+    chosen = select(logits[None], boxes[None], 280, 0.5)[0]
+    return {"choice.logits": logits, "choice.boxes": boxes, "choice.chosen": chosen}
 
 
 def main() -> None:
