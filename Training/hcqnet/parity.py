@@ -11,7 +11,7 @@ import argparse
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -35,6 +35,7 @@ class Case:
     seed: int = 1
     dtype: torch.dtype = torch.float32
     sigma: bool = True
+    given_choice: bool = True  # where proposals start the queries: whether hcqd is told which
 
 
 @dataclass
@@ -102,7 +103,8 @@ def run(case: Case, binary: Path) -> Comparison:
         picture = random_image(*case.size, case.seed)
         truth = load(model, torch.float64)
         chosen = _choice(truth, picture)
-        save_file({"image": picture} | ({} if chosen is None else {"chosen": chosen}), image)
+        given = chosen is not None and case.given_choice
+        save_file({"image": picture} | ({"chosen": chosen} if given else {}), image)
         command = [str(binary), "forward", "--model", str(model), "--input", str(image), "--output", str(output)]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
@@ -181,6 +183,8 @@ def _compact_cases() -> dict[str, Case]:
         "compact-learned": _small(**fields),
         "compact-proposals": _small(**proposals),
         "compact-odd-map": _small(size=(96, 224), **proposals, output_layers=2),
+        "compact-own-choice": replace(_small(**proposals, seed=2), given_choice=False),
+        "compact-joint-grid-alpha": _small(**proposals, joint_grid=8, variant="hcqnet-alpha"),
         "compact-joint-grid": _small(size=(160, 224), **proposals, joint_grid=5),
         "compact-encoder": _small(**(proposals | {"encoder_layers": 1}), joint_grid=3),
         "compact-few-positions": _small(size=(32, 32), queries=40, **proposals),
