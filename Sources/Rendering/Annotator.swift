@@ -26,6 +26,7 @@ public final class Annotator {
             let tracked = overlay.tracks.filter { !$0.isEnded }.map(\.person)
             redactor.cover(tracked + overlay.people, at: frame.time, on: canvas)
         }
+        for place in overlay.hidden { canvas.polygon(place.map(canvas.position), .ink, opacity: 1) }
         for zone in overlay.zones { draw(zone, on: canvas) }
         for line in overlay.lines { draw(line, on: canvas) }
         let shown = overlay.tracks.filter { !$0.isEnded }

@@ -42,10 +42,14 @@ public struct Overlay: Sendable {
     public var lines: [Line]
     /// Small text at the top left: camera and time.
     public var caption: String?
+    /// Corners of places that stay black, for privacy.
+    public var hidden: [[Point]]
 
     public init(
-        tracks: [Track] = [], people: [Person] = [], zones: [Zone] = [], lines: [Line] = [], caption: String? = nil
+        tracks: [Track] = [], people: [Person] = [], zones: [Zone] = [], lines: [Line] = [], caption: String? = nil,
+        hidden: [[Point]] = []
     ) {
+        self.hidden = hidden
         self.tracks = tracks
         self.people = people
         self.zones = zones

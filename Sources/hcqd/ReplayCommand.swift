@@ -68,7 +68,10 @@ struct ReplayCommand: ParsableCommand {
     @Option(help: "Cores that work on one frame.")
     var threads: Int?
 
-    @Flag(help: "Cover people in the video.")
+    @Flag(help: "Write the best view of every person as a picture, into a directory beside the log.")
+    var snapshots = false
+
+    @Flag(help: "Cover people in the video and in pictures.")
     var redact = false
 
     @Flag(help: "No summary at the end.")
@@ -87,7 +90,8 @@ struct ReplayCommand: ParsableCommand {
         if let startTime, Timestamp.utcMicroseconds(startTime) == nil {
             throw ValidationError("--start-time '\(startTime)': must be a time such as 2026-01-31T08:00:00Z.")
         }
-        if redact, annotate == nil { throw ValidationError("--redact needs --annotate.") }
+        if redact, annotate == nil, !snapshots { throw ValidationError("--redact needs --annotate or --snapshots.") }
+        if snapshots, output == "-" { throw ValidationError("--snapshots needs a directory; --output is standard output.") }
     }
 
     func run() throws {
@@ -108,6 +112,7 @@ struct ReplayCommand: ParsableCommand {
         options.inputSize = input?.size
         (options.workers, options.threads) = (workers, threads)
         options.redact = redact
+        options.snapshots = snapshots
         options.tracking = configuration?.tracking ?? options.tracking
         if let threshold { options.tracking.follow(from: threshold) }
         if let configuration {

@@ -140,13 +140,21 @@ final class CameraPipeline: Sendable {
     func openTeller() throws(EventLogError) -> CameraTeller {
         if let teller { return teller }
         let storage = configuration.storage
+        let pictures = storage.directory + "/" + LogPaths.fileName(id)
         let paths = LogPaths(
             camera: id, directory: storage.directory,
-            stateDirectory: storage.stateDirectory.isEmpty ? nil : storage.stateDirectory)
+            stateDirectory: storage.stateDirectory.isEmpty ? nil : storage.stateDirectory, pictures: pictures)
+        let (logger, mode) = (self.logger, settings.snapshots)
+        let views =
+            mode == .none
+            ? nil
+            : BestViewKeeper(
+                directory: pictures, isRedacted: mode == .redacted, events: settings.events,
+                waits: false, complain: { logger.warning("\($0)") })
         let onMoment = shared.onMoment
         let teller = try CameraTeller(
             camera: id, paths: paths, configuration: configuration, events: settings.events, watch: shared.watch,
-            counters: counters, onChapter: onMoment)
+            counters: counters, views: views, onChapter: onMoment)
         life.withLock { $0.teller = teller }
         return teller
     }
@@ -161,7 +169,7 @@ final class CameraPipeline: Sendable {
         }
         if isStopping { interruption.interrupt() }
         let source = SourceSettings(
-            inputSize: configuration.model.inputSize, threads: 1, keepPicture: shared.keepsPictures,
+            inputSize: configuration.model.inputSize, threads: 1, keepPicture: shared.keepsPictures || settings.snapshots != .none,
             sampleFPS: settings.fps, connection: settings.connection)
         return try VideoSource(
             try shared.secrets.expand(settings.url), camera: id, settings: source, interruption: interruption)

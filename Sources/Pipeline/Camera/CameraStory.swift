@@ -12,9 +12,15 @@ struct CameraStory {
     private var rules: EventRules
     /// nil where nobody wants to know of a covered or moved camera.
     private var view: ViewWatch?
+    /// nil where no pictures are wanted.
+    private let views: BestViewKeeper?
     private(set) var lastTime: StreamTime?
 
-    init(camera: CameraID, firstOrdinal: UInt64, tracking: TrackerSettings, events: EventSettings) {
+    init(
+        camera: CameraID, firstOrdinal: UInt64, tracking: TrackerSettings, events: EventSettings,
+        views: BestViewKeeper? = nil
+    ) {
+        self.views = views
         self.camera = camera
         tracker = Tracker(camera: camera, firstOrdinal: firstOrdinal, settings: tracking)
         filter = PersonFilter(settings: events)
@@ -41,7 +47,8 @@ struct CameraStory {
         if let change = view?.observe(frame.input, at: frame.time) {
             events.append(Event(camera: camera, time: frame.time, kind: .camera(change)))
         }
-        return Chapter(tracks: tracks, events: events)
+        views?.note(tracks, people: people, in: frame)
+        return Chapter(tracks: tracks, events: views?.attach(to: events) ?? events)
     }
 
     /// Ends every track that is still open.
@@ -49,6 +56,8 @@ struct CameraStory {
         if reason == .discontinuity { view?.forget() }
         guard let lastTime else { return [] }
         let events = rules.update(with: tracker.finish(reason), at: lastTime, size: size)
-        return events + rules.finish(reason, at: lastTime)
+        let all = events + rules.finish(reason, at: lastTime)
+        defer { views?.settle() }
+        return views?.attach(to: all) ?? all
     }
 }

@@ -22,7 +22,7 @@ final class CameraTeller: @unchecked Sendable {
     /// Opens the log, which ends what a crash left open.
     init(
         camera: CameraID, paths: LogPaths, configuration: Configuration, events: EventSettings, watch: LoopWatch,
-        counters: CameraCounters, onChapter: @escaping @Sendable (LiveMoment) -> Void
+        counters: CameraCounters, views: BestViewKeeper? = nil, onChapter: @escaping @Sendable (LiveMoment) -> Void
     ) throws(EventLogError) {
         self.camera = camera
         self.counters = counters
@@ -31,7 +31,8 @@ final class CameraTeller: @unchecked Sendable {
         loop = watch.loop("events of \(camera.name)")
         log = try EventLog(camera: camera, paths: paths, settings: configuration.log)
         story = CameraStory(
-            camera: camera, firstOrdinal: log.firstOrdinal, tracking: configuration.tracking, events: events)
+            camera: camera, firstOrdinal: log.firstOrdinal, tracking: configuration.tracking, events: events,
+            views: views)
         counters.noted(eventTypes: log.recovered.map { EventRecord.type(of: $0.kind) })
     }
 

@@ -6,11 +6,13 @@ internal import Scene
 struct OverlayKeeper {
     private var zones: [Overlay.Zone]
     private var lines: [Overlay.Line]
+    private let hidden: [[Point]]
 
     init(_ settings: EventSettings) {
         zones = settings.zones.map {
             Overlay.Zone(name: $0.name, polygon: $0.polygon, count: $0.purpose == .ignored || $0.purpose == .privacy ? nil : 0)
         }
+        hidden = settings.zones.filter { $0.purpose == .privacy }.map(\.polygon)
         lines = settings.lines.map { Overlay.Line(name: $0.name, from: $0.a, to: $0.b, left: 0, right: 0) }
     }
 
@@ -31,6 +33,6 @@ struct OverlayKeeper {
 
     /// What is drawn over one frame.
     func overlay(_ tracks: [Track], people: [Person], caption: String) -> Overlay {
-        Overlay(tracks: tracks, people: people, zones: zones, lines: lines, caption: caption)
+        Overlay(tracks: tracks, people: people, zones: zones, lines: lines, caption: caption, hidden: hidden)
     }
 }

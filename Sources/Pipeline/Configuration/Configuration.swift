@@ -120,6 +120,14 @@ public struct StorageSettings: Codable, Sendable, Equatable, CheckedSettings {
     }
 }
 
+/// What becomes of the best view of a person.
+public enum SnapshotMode: String, Codable, Sendable, CaseIterable {
+    case none
+    case plain
+    /// People are covered by their silhouettes.
+    case redacted
+}
+
 /// One camera.
 public struct CameraSettings: Codable, Sendable, Equatable, DefaultSettings {
     /// Where it is: rtsp, rtmp, http, https, a V4L2 device or a file. May hold `${NAME}`.
@@ -129,6 +137,8 @@ public struct CameraSettings: Codable, Sendable, Equatable, DefaultSettings {
     public var fps: Double?
     public var connection = ConnectionSettings()
     public var events = EventSettings()
+    /// Whether the best view of every person is written as a picture, and whether people are covered in it.
+    public var snapshots = SnapshotMode.none
     /// Frames in which nothing moves are left out.
     public var motion = MotionGateSettings()
 

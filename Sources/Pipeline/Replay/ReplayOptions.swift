@@ -34,10 +34,18 @@ public struct ReplayOptions: Sendable {
     public var tracking = TrackerSettings()
     public var events = EventSettings()
     public var redact = false
+    /// Whether the best view of every person is written beside the log.
+    public var snapshots = false
 
     public init(clip: String, output: Output) {
         self.clip = clip
         self.output = output
+    }
+
+    /// Where best views go; nil when none are wanted.
+    public var pictureDirectory: String? {
+        guard snapshots, case .directory(let directory) = output else { return nil }
+        return (directory.isEmpty ? "." : directory) + "/" + LogPaths.fileName(CameraID(cameraName))
     }
 
     /// The camera's name in the log.

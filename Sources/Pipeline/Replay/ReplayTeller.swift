@@ -1,4 +1,5 @@
 internal import Events
+internal import Foundation
 internal import Ingest
 internal import Scene
 
@@ -17,7 +18,13 @@ final class ReplayTeller: @unchecked Sendable {
         let camera = CameraID(options.cameraName)
         self.clock = clock
         size = info.displaySize
-        story = CameraStory(camera: camera, firstOrdinal: 1, tracking: options.tracking, events: options.events)
+        let views = options.pictureDirectory.map { directory in
+            BestViewKeeper(
+                directory: directory, isRedacted: options.redact, events: options.events, waits: true,
+                complain: { FileHandle.standardError.write(Data("hcqd: \($0)\n".utf8)) })
+        }
+        story = CameraStory(
+            camera: camera, firstOrdinal: 1, tracking: options.tracking, events: options.events, views: views)
         source =
             options.startTimeUTC != nil ? .given : info.startTimeUTC ?? 0 != 0 ? .container : .epoch
         sink = try EventSink(options.output, camera: camera, clock: source)
