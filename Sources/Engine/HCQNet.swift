@@ -172,6 +172,25 @@ struct NetworkOutput {
     let embeddings: Tensor
 }
 
+/// `mask_features`, a 1x1 convolution that is never applied to the map.
+struct FoldedFeatures: Sendable {
+    /// Wᵀ, without bias.
+    let transposed: Linear
+    /// `[1, D]`.
+    let bias: Tensor
+
+    init(_ weights: Weights, dim: Int) throws(EngineError) {
+        let bound = (6 / Float(dim)).squareRoot()
+        let stored = try weights.values("weight", [dim, dim, 1, 1], .uniform(bound))
+        var turned = stored
+        for o in 0..<dim {
+            for i in 0..<dim { turned[i * dim + o] = stored[o * dim + i] }
+        }
+        transposed = Linear(turned, bias: nil, inputs: dim, keptIn: weights.memory)
+        bias = weights.memory.keep(try weights.values("bias", [dim], .zeros), rows: 1, columns: dim)
+    }
+}
+
 /// The mask head's vectors with `mask_features` folded in: `e . (W f + b) = (Wᵀ e) . f + e . b`, so that the convolution
 /// runs on Q vectors instead of every position.
 struct MaskEmbeddings: Sendable {
@@ -185,18 +204,16 @@ struct MaskEmbeddings: Sendable {
         offsets = pass.tensor(configuration.queries, 1)
     }
 
-    func compute(_ head: MLP, _ input: Tensor, _ features: Linear, using pass: Pass) {
+    func compute(_ head: MLP, _ input: Tensor, _ features: FoldedFeatures, using pass: Pass) {
         pass.scope {
             let (count, dim) = (vectors.rows, vectors.columns)
             let embeddings = pass.tensor(count, dim)
             head(input, into: embeddings, using: pass)
-            pass.run(count, by: 32) { range, _ in
-                BLAS.multiply(
-                    rows: range.count, columns: dim, depth: dim, embeddings.row(range.lowerBound), dim,
-                    features.weight.data, dim, into: vectors.row(range.lowerBound), dim)
-                for q in range {
+            pass.uncounted { features.transposed(embeddings, into: vectors, using: pass) }
+            pass.run(1) { _, _ in
+                for q in 0..<count {
                     var sum: Float = 0
-                    if let bias = features.bias { for c in 0..<dim { sum += embeddings.row(q)[c] * bias.data[c] } }
+                    for c in 0..<dim { sum += embeddings.row(q)[c] * features.bias.data[c] }
                     offsets.data[q] = sum
                 }
             }

@@ -57,6 +57,26 @@ import Testing
         #expect(whole == parts)
     }
 
+    @Test(arguments: [200, 600])
+    func addsToWhatIsThere(depth k: Int) {
+        var random = Noise(seed: 6)
+        let (m, n) = (20, 40)
+        let x = random.floats(m * k), w = random.floats(n * k), before = random.floats(m * n)
+        var y = before
+        let packed = pack(w, columns: n, depth: k)
+        withProduct(x: x, packed: packed, bias: nil, residual: nil, y: &y) { p in
+            (p.ldx, p.columns, p.depth, p.ldy, p.residual, p.ldr) = (k, n, k, n, UnsafePointer(p.y), n)
+            return p
+        } run: {
+            hcq_gemm($0, 0, m, 0, n)
+        }
+        for (at, found) in y.enumerated() {
+            var sum = Double(before[at])
+            for i in 0..<k { sum += Double(x[at / n * k + i]) * Double(w[at % n * k + i]) }
+            expect(found, isNear: sum, "at \(at)")
+        }
+    }
+
     struct Filter: Sendable, CustomTestStringConvertible {
         let height, width, channels, columns, kernel, stride: Int
         var testDescription: String { "\(height)x\(width)x\(channels) to \(columns), \(kernel)x\(kernel)/\(stride)" }

@@ -11,7 +11,7 @@ typedef struct {
     long columns, depth;
     /// What hcq_gemm_pack made of w [columns][depth]; for a convolution depth is [kernel][kernel][channels].
     const float *packed;
-    /// May be null.
+    /// Both may be null; the residual may be y.
     const float *bias, *residual;
     long ldr;
     /// As in hcq_epilogue.

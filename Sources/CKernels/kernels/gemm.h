@@ -17,21 +17,20 @@
 
 /// What a tile becomes when its sum is complete.
 typedef struct {
-    const float *bias;      // of the panel, or null
-    const float *residual;  // of the tile, or null
-    long ldr;
+    const float *bias;  // of the panel, or null
     int activation;
 } tile_epilogue;
 
-/// c[count][panel] <- (first ? 0 : c) + a[count][depth] * b[depth][panel], and the epilogue where there is one.
+/// c[count][panel] <- start + a[count][depth] * b[depth][panel], and the epilogue where there is one. start may be null for
+/// zero, and may be c.
 static inline __attribute__((always_inline)) void tile_of(
-    const int count, long depth, const float *a, const float *b, float *c, long ldc, int first,
+    const int count, long depth, const float *a, const float *b, float *c, long ldc, const float *start, long lds,
     const tile_epilogue *epilogue) {
     vfloat sum[HCQ_TILE][2];
 #pragma clang loop unroll(full)
     for (int i = 0; i < count; i++) {
-        sum[i][0] = first ? (vfloat){0} : load(c + i * ldc);
-        sum[i][1] = first ? (vfloat){0} : load(c + i * ldc + HCQ_WIDTH);
+        sum[i][0] = start ? load(start + i * lds) : (vfloat){0};
+        sum[i][1] = start ? load(start + i * lds + HCQ_WIDTH) : (vfloat){0};
     }
     for (long k = 0; k < depth; k++) {
         vfloat b0 = load(b + k * HCQ_PANEL), b1 = load(b + k * HCQ_PANEL + HCQ_WIDTH);
@@ -46,16 +45,11 @@ static inline __attribute__((always_inline)) void tile_of(
     if (epilogue) {
         vfloat b0 = epilogue->bias ? load(epilogue->bias) : (vfloat){0};
         vfloat b1 = epilogue->bias ? load(epilogue->bias + HCQ_WIDTH) : (vfloat){0};
-        const float *r = epilogue->residual;
         rectify = epilogue->activation == 1;
 #pragma clang loop unroll(full)
         for (int i = 0; i < count; i++) {
             sum[i][0] += b0;
             sum[i][1] += b1;
-            if (r) {
-                sum[i][0] += load(r + i * epilogue->ldr);
-                sum[i][1] += load(r + i * epilogue->ldr + HCQ_WIDTH);
-            }
         }
     }
     if (rectify) {
@@ -74,10 +68,10 @@ static inline __attribute__((always_inline)) void tile_of(
 }
 
 #define HCQ_ROWS(n) \
-    case n: tile_of(n, depth, a, b, c, ldc, first, epilogue); break;
+    case n: tile_of(n, depth, a, b, c, ldc, start, lds, epilogue); break;
 
 static __attribute__((noinline)) void tile(
-    long count, long depth, const float *a, const float *b, float *c, long ldc, int first,
+    long count, long depth, const float *a, const float *b, float *c, long ldc, const float *start, long lds,
     const tile_epilogue *epilogue) {
     switch (count) {
         HCQ_ROWS(1) HCQ_ROWS(2) HCQ_ROWS(3) HCQ_ROWS(4) HCQ_ROWS(5) HCQ_ROWS(6)
@@ -99,49 +93,43 @@ static __attribute__((noinline)) void tile(
 
 /// A tile whose panel has only `columns` columns: through a buffer of the panel's width.
 static __attribute__((noinline)) void edge_tile(
-    long count, long columns, long depth, const float *a, const float *b, float *c, long ldc, int first,
+    long count, long columns, long depth, const float *a, const float *b, float *c, long ldc, const float *start, long lds,
     const tile_epilogue *epilogue) {
-    float whole[HCQ_TILE * HCQ_PANEL], bias[HCQ_PANEL], residual[HCQ_TILE * HCQ_PANEL];
+    float whole[HCQ_TILE * HCQ_PANEL], bias[HCQ_PANEL];
     tile_epilogue local;
-    for (long i = 0; i < count && !first; i++) memcpy(whole + i * HCQ_PANEL, c + i * ldc, columns * sizeof(float));
+    for (long i = 0; i < count && start; i++) memcpy(whole + i * HCQ_PANEL, start + i * lds, columns * sizeof(float));
     if (epilogue) {
         local = *epilogue;
         if (epilogue->bias) {
             memcpy(bias, epilogue->bias, columns * sizeof(float));
             local.bias = bias;
         }
-        if (epilogue->residual) {
-            for (long i = 0; i < count; i++) {
-                memcpy(residual + i * HCQ_PANEL, epilogue->residual + i * epilogue->ldr, columns * sizeof(float));
-            }
-            local.residual = residual;
-            local.ldr = HCQ_PANEL;
-        }
     }
-    tile(count, depth, a, b, whole, HCQ_PANEL, first, epilogue ? &local : 0);
+    tile(count, depth, a, b, whole, HCQ_PANEL, start ? whole : 0, HCQ_PANEL, epilogue ? &local : 0);
     for (long i = 0; i < count; i++) memcpy(c + i * ldc, whole + i * HCQ_PANEL, columns * sizeof(float));
 }
 
 /// c[rows][columns] of one block of depth; `a` has the block's pitch, `packed` begins at the block in its first panel,
 /// the next panel is `stride` floats further. The rows are shared out evenly over the tiles.
 static inline void block_product(
-    long rows, long columns, long depth, const float *a, const float *packed, long stride, float *c, long ldc, int first,
-    const tile_epilogue *epilogue) {
+    long rows, long columns, long depth, const float *a, const float *packed, long stride, float *c, long ldc,
+    const float *start, long lds, const tile_epilogue *epilogue) {
     long tiles = (rows + HCQ_TILE - 1) / HCQ_TILE;
     for (long n = 0; n < columns; n += HCQ_PANEL, packed += stride) {
         long wide = columns - n < HCQ_PANEL ? columns - n : HCQ_PANEL;
         for (long t = 0; t < tiles; t++) {
             long i = rows * t / tiles, count = rows * (t + 1) / tiles - i;
-            tile_epilogue local;
+            const float *from = start ? start + i * lds + n : 0;
+            tile_epilogue local, *last = 0;
             if (epilogue) {
                 local = *epilogue;
                 if (local.bias) local.bias += n;
-                if (local.residual) local.residual += i * local.ldr + n;
+                last = &local;
             }
             if (wide == HCQ_PANEL) {
-                tile(count, depth, a + i * HCQ_PITCH, packed, c + i * ldc + n, ldc, first, epilogue ? &local : 0);
+                tile(count, depth, a + i * HCQ_PITCH, packed, c + i * ldc + n, ldc, from, lds, last);
             } else {
-                edge_tile(count, wide, depth, a + i * HCQ_PITCH, packed, c + i * ldc + n, ldc, first, epilogue ? &local : 0);
+                edge_tile(count, wide, depth, a + i * HCQ_PITCH, packed, c + i * ldc + n, ldc, from, lds, last);
             }
         }
     }
@@ -210,12 +198,12 @@ void HCQ_FUNCTION(gemm)(const hcq_product *p, long row_begin, long row_end, long
                     copy_floats(p->x + (m + i) * p->ldx + k, depth, block + i * HCQ_PITCH);
                 }
             }
-            tile_epilogue epilogue = {
-                p->bias ? p->bias + column_begin : 0, p->residual ? p->residual + m * p->ldr + column_begin : 0, p->ldr,
-                p->activation};
+            float *y = p->y + m * p->ldy + column_begin;
+            const float *residual = p->residual ? p->residual + m * p->ldr + column_begin : 0;
+            tile_epilogue epilogue = {p->bias ? p->bias + column_begin : 0, p->activation};
             block_product(
                 rows, column_end - column_begin, depth, block, p->packed + column_begin * p->depth + k * HCQ_PANEL,
-                p->depth * HCQ_PANEL, p->y + m * p->ldy + column_begin, p->ldy, k == 0,
+                p->depth * HCQ_PANEL, y, p->ldy, k ? y : residual, k ? p->ldy : p->ldr,
                 k + depth == p->depth ? &epilogue : 0);
         }
     }

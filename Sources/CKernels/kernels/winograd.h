@@ -96,6 +96,7 @@ void HCQ_FUNCTION(winograd_product)(
     long in = winograd_input_tap(p, tiles), out = winograd_output_tap(p, tiles);
     long weights = (p->columns + HCQ_PANEL - 1) / HCQ_PANEL * HCQ_PANEL * p->channels;
     for (long t = begin; t < end; t++) {
+        float *products = scratch + 36 * in + t * out + column_begin;
         for (long m = 0; m < tiles; m += HCQ_BLOCK) {
             long rows = tiles - m < HCQ_BLOCK ? tiles - m : HCQ_BLOCK;
             for (long k = 0; k < p->channels; k += HCQ_DEPTH) {
@@ -104,7 +105,7 @@ void HCQ_FUNCTION(winograd_product)(
                     rows, column_end - column_begin, depth,
                     scratch + t * in + (k / HCQ_DEPTH * tiles + m) * HCQ_PITCH,
                     p->packed + t * weights + column_begin * p->channels + k * HCQ_PANEL, p->channels * HCQ_PANEL,
-                    scratch + 36 * in + t * out + m * p->columns + column_begin, p->columns, k == 0, 0);
+                    products + m * p->columns, p->columns, k ? products + m * p->columns : 0, p->columns, 0);
             }
         }
     }

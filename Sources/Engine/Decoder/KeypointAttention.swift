@@ -7,7 +7,10 @@ internal import CKernels
 struct KeypointAttention: Sendable {
     /// Offsets (head, level, point, xy), then weights (head, level, point).
     let query: Linear
-    let value: Linear
+    /// Of every head, its share of the outputs.
+    let values: [Linear]
+    /// `[1, D]`.
+    let valueBias: Tensor
     let output: Linear
     let heads: Int
     let jointPoints: Int
@@ -22,7 +25,13 @@ struct KeypointAttention: Sendable {
                 (weights["sampling_offsets"], sets * (configuration.points - jointPoints) * 2),
                 (weights["attention_weights"], sets * configuration.points),
             ], inputs: dim)
-        value = try Linear(weights["value_proj"], inputs: dim, outputs: dim)
+        let value = weights["value_proj"]
+        let matrix = try value.values("weight", [dim, dim], .uniform((3 / Float(dim)).squareRoot()))
+        let share = matrix.count / heads
+        values = (0..<configuration.heads).map {
+            Linear(Array(matrix[$0 * share..<($0 + 1) * share]), bias: nil, inputs: dim, keptIn: value.memory)
+        }
+        valueBias = value.memory.keep(try value.values("bias", [dim], .zeros), rows: 1, columns: dim)
         output = try Linear(weights["output_proj"], inputs: dim, outputs: dim)
     }
 
@@ -52,9 +61,9 @@ struct KeypointAttention: Sendable {
                     scratch, sampled.data, share.data)
             }
             pass.run(heads) { head, _ in
-                BLAS.multiply(
-                    rows: count, columns: size, depth: dim, sampled.data + head * dim, sampled.stride,
-                    transposed: value.weight.row(head * size), dim, into: attended.data + head * size, dim)
+                values[head].apply(
+                    sampled.columns(head * dim..<(head + 1) * dim),
+                    into: attended.columns(head * size..<(head + 1) * size))
                 addBias(head, share, to: attended)
             }
             output(attended, into: y, using: pass)
@@ -63,12 +72,11 @@ struct KeypointAttention: Sendable {
 
     /// Zero padding has no bias: it counts with the share of the weights that lies inside the maps.
     private func addBias(_ head: Int, _ share: Tensor, to attended: Tensor) {
-        guard let bias = value.bias else { return }
         let size = attended.columns / heads
         for q in 0..<attended.rows {
             let row = attended.row(q)
             let weight = share.row(q)[head]
-            for c in head * size..<(head + 1) * size { row[c] += weight * bias.data[c] }
+            for c in head * size..<(head + 1) * size { row[c] += weight * valueBias.data[c] }
         }
     }
 }

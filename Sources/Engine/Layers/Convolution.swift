@@ -2,23 +2,30 @@ internal import CKernels
 
 /// A convolution over `[height][width][channels]` maps with whatever follows it element by element.
 ///
-/// A 1x1 convolution is a linear layer on the positions; any other lays out patches of a tile of positions and multiplies
-/// them. Twin: `torch.nn.Conv2d`, the weights stored as `[outputs][kernel y][kernel x][inputs]`.
-struct Convolution: Sendable {
-    let linear: Linear
+/// A 1x1 convolution is a linear layer on the positions; a 3x3 one of stride 1 goes by Winograd's F(4x4, 3x3) where it saves
+/// work and its fourfold weights stay small; any other multiplies patches that are gathered tile by tile.
+/// Twin: `torch.nn.Conv2d`.
+struct Convolution: @unchecked Sendable {
+    private enum Method {
+        /// Weights as `[outputs][kernel y][kernel x][inputs]`.
+        case patches(Linear)
+        /// The transformed weights.
+        case winograd(UnsafePointer<Float>, bias: Tensor?)
+    }
+
+    private let method: Method
     let inputs: Int
+    let outputs: Int
     let kernel: Int
     let stride: Int
     let padding: Int
-
-    var outputs: Int { linear.outputs }
 
     /// - Parameter normalised: where the BatchNorm lies that is folded in.
     init(
         _ weights: Weights, inputs: Int, outputs: Int, kernel: Int = 1, stride: Int = 1, padding: Int? = nil,
         hasBias: Bool = false, normalised: Weights? = nil
     ) throws(EngineError) {
-        (self.inputs, self.kernel, self.stride) = (inputs, kernel, stride)
+        (self.inputs, self.outputs, self.kernel, self.stride) = (inputs, outputs, kernel, stride)
         self.padding = padding ?? kernel / 2
         let area = kernel * kernel
         let bound = (6 / Float(inputs * area)).squareRoot()
@@ -32,9 +39,29 @@ struct Convolution: Sendable {
                 for k in 0..<area { matrix[(o * area + k) * inputs + i] = stored[(o * inputs + i) * area + k] * scale[o] }
             }
         }
-        linear = Linear(
-            weight: weights.memory.keep(matrix, rows: outputs, columns: area * inputs),
-            bias: bias.map { weights.memory.keep($0, rows: 1, columns: outputs) })
+        if kernel == 3 && stride == 1 && self.padding == 1 && Self.winogradPays(inputs, outputs) {
+            var size = 0
+            hcq_gemm_size(outputs, inputs, &size)
+            let room = weights.memory.room(for: 36 * size)
+            hcq_winograd_pack(matrix, outputs, inputs, room)
+            method = .winograd(
+                UnsafePointer(room), bias: bias.map { weights.memory.keep($0, rows: 1, columns: outputs) })
+        } else {
+            method = .patches(Linear(matrix, bias: bias, inputs: area * inputs, keptIn: weights.memory))
+        }
+    }
+
+    /// The layer that a 1x1 convolution is.
+    var linear: Linear {
+        guard case .patches(let linear) = method, kernel == 1, stride == 1 else {
+            preconditionFailure("only a 1x1 convolution of stride 1 is a linear layer")
+        }
+        return linear
+    }
+
+    /// The kernels want whole registers of channels; from 512 channels on the weights outgrow the caches and the memory.
+    private static func winogradPays(_ inputs: Int, _ outputs: Int) -> Bool {
+        inputs % 16 == 0 && outputs % 16 == 0 && inputs >= 32 && inputs * outputs <= 65_536
     }
 
     /// BatchNorm as a scale and a shift: `y = (x - mean) / sqrt(variance + 1e-5) * gamma + beta`.
@@ -58,27 +85,41 @@ struct Convolution: Sendable {
         _ x: FeatureMap, into y: FeatureMap, _ activation: Activation = .none, accumulating: Bool = false,
         using pass: Pass
     ) {
-        if kernel == 1 && stride == 1 {
+        precondition(outputSize(x) == (y.height, y.width) && x.channels == inputs && y.channels == outputs)
+        if case .patches(let linear) = method, kernel == 1, stride == 1 {
             linear(x.tokens, into: y.tokens, activation, accumulating: accumulating, using: pass)
             return
         }
-        precondition(outputSize(x) == (y.height, y.width) && x.channels == inputs && x.tokens.stride == inputs)
-        pass.books.count(macs: y.tokens.count * linear.inputs)
-        let depth = linear.inputs
-        let tileRows = Self.tileRows(positions: y.tokens.rows, depth: depth)
-        pass.run(y.tokens.rows, by: tileRows, scratch: tileRows * depth) { range, scratch in
-            hcq_patches(
-                x.tokens.data, x.height, x.width, inputs, kernel, stride, padding, y.width, range.lowerBound,
-                range.upperBound, scratch, depth)
-            linear.apply(
-                Tensor(scratch, rows: range.count, columns: depth), into: y.tokens.rows(range), activation,
-                accumulating: accumulating)
+        precondition(kernel == 1 || x.tokens.stride == inputs)
+        pass.books.count(macs: y.tokens.count * kernel * kernel * inputs)
+        switch method {
+        case .patches(let linear):
+            let product = product(x, into: y, activation, accumulating: accumulating, linear.packed, linear.bias)
+            let (tileRows, tileColumns) = Linear.tile(rows: y.tokens.rows, columns: outputs)
+            let across = (outputs + tileColumns - 1) / tileColumns
+            pass.run((y.tokens.rows + tileRows - 1) / tileRows * across) { tile, _ in
+                let (row, column) = (tile / across * tileRows, tile % across * tileColumns)
+                product.compute(
+                    rows: row..<min(row + tileRows, y.tokens.rows), columns: column..<min(column + tileColumns, outputs))
+            }
+        case .winograd(let packed, let bias):
+            Winograd(product(x, into: y, activation, accumulating: accumulating, packed, bias))(using: pass)
         }
     }
 
-    /// Patches of a tile stay in the second-level cache; small maps are cut finer so that every core has some.
-    private static func tileRows(positions: Int, depth: Int) -> Int {
-        let fitting = max(16, min(128, 196_608 / depth / 8 * 8))
-        return max(16, min(fitting, (positions / 16 + 7) / 8 * 8))
+    private func product(
+        _ x: FeatureMap, into y: FeatureMap, _ activation: Activation, accumulating: Bool,
+        _ packed: UnsafePointer<Float>, _ bias: Tensor?
+    ) -> Product {
+        var product = hcq_product()
+        (product.x, product.ldx) = (UnsafePointer(x.tokens.data), x.tokens.stride)
+        (product.columns, product.depth, product.packed) = (outputs, kernel * kernel * inputs, packed)
+        product.bias = bias.map { UnsafePointer($0.data) }
+        if accumulating { (product.residual, product.ldr) = (UnsafePointer(y.tokens.data), y.tokens.stride) }
+        (product.y, product.ldy, product.activation) = (y.tokens.data, y.tokens.stride, activation.rawValue)
+        (product.kernel, product.stride, product.padding) = (kernel, stride, padding)
+        (product.height, product.width, product.channels) = (x.height, x.width, inputs)
+        product.out_width = y.width
+        return Product(facts: product)
     }
 }

@@ -3,24 +3,34 @@ internal import CKernels
 /// A linear layer with whatever follows it element by element: `y = activation(x Wᵀ + bias)`.
 ///
 /// Twin: `torch.nn.Linear`.
-struct Linear: Sendable {
-    /// `[outputs, inputs]`.
-    let weight: Tensor
+struct Linear: @unchecked Sendable {
+    let inputs: Int
+    let outputs: Int
+    /// The weights as `hcq_gemm` wants them.
+    let packed: UnsafePointer<Float>
     /// `[1, outputs]`.
     let bias: Tensor?
 
-    var inputs: Int { weight.columns }
-    var outputs: Int { weight.rows }
+    private init(inputs: Int, outputs: Int, packed: UnsafePointer<Float>, bias: Tensor?) {
+        (self.inputs, self.outputs, self.packed, self.bias) = (inputs, outputs, packed, bias)
+    }
 
-    init(weight: Tensor, bias: Tensor?) {
-        self.weight = weight
-        self.bias = bias
+    /// - Parameter weight: `[outputs, inputs]`.
+    init(_ weight: [Float], bias: [Float]?, inputs: Int, keptIn memory: WeightMemory) {
+        (self.inputs, outputs) = (inputs, weight.count / inputs)
+        self.bias = bias.map { memory.keep($0, rows: 1, columns: $0.count) }
+        var size = 0
+        hcq_gemm_size(outputs, inputs, &size)
+        let room = memory.room(for: size)
+        hcq_gemm_pack(weight, inputs, outputs, inputs, room)
+        packed = UnsafePointer(room)
     }
 
     init(_ weights: Weights, inputs: Int, outputs: Int, hasBias: Bool = true, start: Start? = nil) throws(EngineError) {
         let bound = (6 / Float(inputs + outputs)).squareRoot()
-        weight = try weights.matrix("weight", outputs, inputs, start ?? .uniform(bound))
-        bias = hasBias ? try weights.vector("bias", outputs, .zeros) : nil
+        self.init(
+            try weights.values("weight", [outputs, inputs], start ?? .uniform(bound)),
+            bias: hasBias ? try weights.values("bias", [outputs], .zeros) : nil, inputs: inputs, keptIn: weights.memory)
     }
 
     /// Several layers that read the same input, as one.
@@ -32,10 +42,11 @@ struct Linear: Sendable {
             matrix += try weights.values("weight", [outputs, inputs], .uniform(bound))
             vector += try weights.values("bias", [outputs], .zeros)
         }
-        let memory = weights[0].0.memory
-        weight = memory.keep(matrix, rows: vector.count, columns: inputs)
-        bias = memory.keep(vector, rows: 1, columns: vector.count)
+        self.init(matrix, bias: vector, inputs: inputs, keptIn: weights[0].0.memory)
     }
+
+    /// The same product, nothing added.
+    var withoutBias: Linear { Linear(inputs: inputs, outputs: outputs, packed: packed, bias: nil) }
 
     /// - Parameters:
     ///   - x: `[n, inputs]`.
@@ -56,24 +67,24 @@ struct Linear: Sendable {
         }
     }
 
-    /// On the caller's thread, for some of the outputs.
+    /// On the caller's thread, for some of the outputs: whole panels, that is, from a multiple of 32 on.
     func apply(
         _ x: Tensor, into y: Tensor, columns: Range<Int>? = nil, _ activation: Activation = .none,
         accumulating: Bool = false
     ) {
         let columns = columns ?? 0..<outputs
-        BLAS.multiply(
-            rows: x.rows, columns: columns.count, depth: inputs, x.data, x.stride,
-            transposed: weight.data + columns.lowerBound * inputs, inputs, into: y.data + columns.lowerBound, y.stride,
-            accumulating: accumulating)
-        hcq_epilogue(
-            y.data + columns.lowerBound, y.stride, y.rows, columns.count, bias.map { $0.data + columns.lowerBound }, nil,
-            0, activation.rawValue)
+        var product = hcq_product()
+        (product.x, product.ldx) = (UnsafePointer(x.data), x.stride)
+        (product.columns, product.depth, product.packed) = (outputs, inputs, packed)
+        product.bias = bias.map { UnsafePointer($0.data) }
+        if accumulating { (product.residual, product.ldr) = (UnsafePointer(y.data), y.stride) }
+        (product.y, product.ldy, product.activation) = (y.data, y.stride, activation.rawValue)
+        hcq_gemm(&product, 0, x.rows, columns.lowerBound, columns.upperBound)
     }
 
     /// How a product is cut: by its shape alone.
     static func tile(rows: Int, columns: Int) -> (rows: Int, columns: Int) {
-        let tileRows = min(rows, 128)
+        let tileRows = min(rows, 112)
         let bands = (rows + tileRows - 1) / tileRows
         // A dozen tiles keep four cores busy; narrower ones cost more than they win.
         let wanted = max(1, 16 / bands)

@@ -50,7 +50,7 @@ struct EncoderLayer: Sendable {
             let projected = Tensor(scratch + 2 * rows * dim, rows: range.count, columns: query.outputs)
             let inner = Tensor(projected.data + rows * query.outputs, rows: range.count, columns: expand.outputs)
             // The bias is in the tables.
-            Linear(weight: query.weight, bias: nil).apply(tokens, into: projected)
+            query.withoutBias.apply(tokens, into: projected)
             hcq_deform_encoder(
                 values.data, values.stride, tables.geometry.pointer, projected.data, projected.stride,
                 tables.rows[index].data, tables.columns[index].data, range.lowerBound, range.upperBound,

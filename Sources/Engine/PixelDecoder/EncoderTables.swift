@@ -36,7 +36,7 @@ final class EncoderTables: Sendable {
                 [Float](repeating: 0, count: columnCode.rows * query.outputs), rows: columnCode.rows,
                 columns: query.outputs)
             query.apply(rowCode, into: row)
-            Linear(weight: query.weight, bias: nil).apply(columnCode, into: column)
+            query.withoutBias.apply(columnCode, into: column)
             rows.append(row)
             columns.append(column)
         }

@@ -19,7 +19,7 @@ struct PixelDecoder: Sendable {
     let lateralNorm: GroupNorm
     let output: OutputConvolution
     /// Never applied to the map: `Heads` folds it into the mask embeddings.
-    let maskFeatures: Linear
+    let maskFeatures: FoldedFeatures
     /// Of the fine map, for queries that start from proposals with joint maps.
     let jointMaps: Linear?
     let heads: Int
@@ -45,7 +45,7 @@ struct PixelDecoder: Sendable {
         lateral = try Convolution(weights["lateral"][0], inputs: channels[0], outputs: dim)
         lateralNorm = try GroupNorm(weights["lateral"][1], channels: dim)
         output = try OutputConvolution(weights["output"], configuration)
-        maskFeatures = try Convolution(weights["mask_features"], inputs: dim, outputs: dim, hasBias: true).linear
+        maskFeatures = try FoldedFeatures(weights["mask_features"], dim: dim)
         jointMaps =
             configuration.jointGrid == 0
             ? nil

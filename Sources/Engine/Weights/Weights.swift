@@ -27,14 +27,20 @@ final class WeightMemory: @unchecked Sendable {
     /// A copy that stays where it is.
     func keep(_ values: [Float], rows: Int, columns: Int) -> Tensor {
         precondition(values.count == rows * columns)
-        let bytes = (max(values.count, 1) * 4 + 63) / 64 * 64
-        guard let memory = aligned_alloc(64, bytes) else { preconditionFailure("no memory for weights") }
-        blocks.append(memory)
-        let data = memory.bindMemory(to: Float.self, capacity: bytes / 4)
+        let data = room(for: values.count)
         values.withUnsafeBufferPointer { buffer in
             if let start = buffer.baseAddress { data.update(from: start, count: values.count) }
         }
         return Tensor(data, rows: rows, columns: columns)
+    }
+
+    /// Memory of so many floats that stays where it is.
+    func room(for count: Int) -> UnsafeMutablePointer<Float> {
+        guard let memory = aligned_alloc(64, (max(count, 1) * 4 + 63) / 64 * 64) else {
+            preconditionFailure("no memory for weights")
+        }
+        blocks.append(memory)
+        return memory.bindMemory(to: Float.self, capacity: count)
     }
 
     /// A copy of whole numbers that stays where it is.
