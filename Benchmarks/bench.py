@@ -1,8 +1,8 @@
 """hcqd and its peers on the same networks, in one run, in turns.
 
-    python bench.py                       quick: resnet50 and the shipped model at 384x640 (minutes)
+    python bench.py                       quick: resnet50 and the shipped model at 640x384 (minutes)
     python bench.py --full                every model, size, one core and all
-    python bench.py --models resnet50 --sizes 384x640 --threads 4 --rounds 9 --peers openvino,hcqd
+    python bench.py --models resnet50 --sizes 640x384 --threads 4 --rounds 9 --peers openvino,hcqd
 
 Every program runs in a process of its own, warmed up, and is asked for a few passes in turn, so that all meet the same
 noise; figures are medians over all passes and the ratio is the median of the per-round ratios. A run in which OpenVINO
@@ -24,7 +24,7 @@ import report
 from worker import Worker
 
 HERE = Path(__file__).parent
-SIZES = ("384x640", "736x1280", "1024x1024")
+SIZES = ("640x384", "1280x736", "1024x1024")
 SGEMM_FLOP = 2 * 2048 * 1024 * 1024
 LEAST_SHARE_OF_PEAK = 0.45
 PAUSE_SECONDS = 0.1  # threads that spin after a pass come to rest
@@ -131,7 +131,7 @@ def parse() -> argparse.Namespace:
     cores = len(os.sched_getaffinity(0))
     parser.add_argument("--full", action="store_true", help="all models, sizes and peers")
     parser.add_argument("--models", type=lambda s: s.split(","), help=f"of {', '.join(networks.MODELS)}")
-    parser.add_argument("--sizes", type=lambda s: s.split(","), help=f"height x width, such as {SIZES[0]}")
+    parser.add_argument("--sizes", type=lambda s: s.split(","), help=f"width x height, such as {SIZES[0]}")
     parser.add_argument("--threads", type=lambda s: [int(t) for t in s.split(",")], default=[cores, 1])
     parser.add_argument("--peers", type=lambda s: s.split(","), default=list(networks.PEERS))
     parser.add_argument("--rounds", type=int, default=5)

@@ -81,7 +81,8 @@ def yolo(task: str, size: str) -> Path:
         import yolo11
 
         CACHE.mkdir(exist_ok=True)
-        yolo11.export(task, *(int(side) for side in size.split("x")), str(path))
+        width, height = (int(side) for side in size.split("x"))
+        yolo11.export(task, height, width, str(path))
     return path
 
 

@@ -1,6 +1,6 @@
 """One peer in one process: loads a network, then times as many passes as each line of standard input asks for.
 
-    python peer.py openvino network.onnx --size 384x640 --threads 4
+    python peer.py openvino network.onnx --size 640x384 --threads 4
 
 Prints {"ready": ...} once, then a JSON list of milliseconds a line. `bench.py` starts several of these and asks them in
 turn, so that all meet the same noise.
@@ -78,13 +78,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("peer", choices=sorted(PEERS))
     parser.add_argument("network")
-    parser.add_argument("--size", default="384x640", help="height x width")
+    parser.add_argument("--size", default="640x384", help="width x height")
     parser.add_argument("--threads", type=int, required=True)
     arguments = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(arguments.threads)
     import numpy
 
-    height, width = (int(side) for side in arguments.size.split("x"))
+    width, height = (int(side) for side in arguments.size.split("x"))
     image = numpy.random.default_rng(1).standard_normal((1, 3, height, width), dtype=numpy.float32)
     run = PEERS[arguments.peer](arguments, image)
     run()

@@ -1,6 +1,6 @@
 """An ONNX network quantised to int8 by NNCF, for OpenVINO.
 
-    python quantize.py network.onnx network-int8.xml --size 384x640
+    python quantize.py network.onnx network-int8.xml --size 640x384
 
 Only speed is measured with it, so the calibration pictures are noise; the preset is NNCF's fastest (symmetric, every
 layer that it can).
@@ -17,9 +17,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("network")
     parser.add_argument("output")
-    parser.add_argument("--size", default="384x640", help="height x width")
+    parser.add_argument("--size", default="640x384", help="width x height")
     arguments = parser.parse_args()
-    height, width = (int(side) for side in arguments.size.split("x"))
+    width, height = (int(side) for side in arguments.size.split("x"))
     random = numpy.random.default_rng(2)
     pictures = [random.standard_normal((1, 3, height, width), dtype=numpy.float32) for _ in range(2)]
     model = openvino.Core().read_model(arguments.network)

@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 # Ratio, bound, and for which models and sizes (None: all) it is asked.
 TARGETS = (
-    ("hcqd / openvino", 0.75, ("resnet50",), ("384x640", "1024x1024")),
+    ("hcqd / openvino", 0.75, ("resnet50",), ("640x384", "1024x1024")),
     ("hcqd / openvino", 0.9, ("swin_t",), None),
     ("hcqd-int8 / openvino-int8", 0.9, None, None),
 )
@@ -46,7 +46,7 @@ def wanted(record: dict) -> list[tuple[str, float, float]]:
                 and (sizes is None or record["size"] in sizes):
             found.append((name, record["ratios"][name], bound))
     pair = [value for name, value in record["ratios"].items() if name.endswith("yolo11n pair")]
-    if pair and record["size"] == "384x640":
+    if pair and record["size"] == "640x384":
         found.append(("best of hcqd / yolo11n pair", min(pair), 1.0))
     programs = record["programs"]
     for ours, theirs in (("hcqd", "openvino"), ("hcqd-int8", "openvino-int8")):

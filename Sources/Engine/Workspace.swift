@@ -43,6 +43,15 @@ public final class Workspace: @unchecked Sendable {
         pass = Pass(threads: threads, plan: plan)
     }
 
+    /// Whether passes note where their time goes; costs a little.
+    public var isTiming: Bool {
+        get { pass.books.isTiming }
+        set { pass.books.isTiming = newValue }
+    }
+
+    /// Seconds by layer over all passes that were timed.
+    public var profile: [(name: String, seconds: Double)] { pass.books.layers }
+
     /// Bytes of activations and scratch memory, planned from lifetimes.
     public var bytes: Int { plan.bytes }
 }

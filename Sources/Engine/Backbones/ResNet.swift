@@ -46,11 +46,14 @@ struct ResNet: Sendable {
             // An identity block works in place.
             let pooled = stages[0][0].shortcut == nil ? maps[0] : pass.map(image.height / 4, image.width / 4, 64)
             stem(image, into: wide, .relu, using: pass)
+            pass.books.mark("stem")
             maxPool(wide, into: pooled, using: pass)
+            pass.books.mark("max pooling")
             var x = pooled
             for (stage, blocks) in stages.enumerated() {
                 blocks[0](x, into: maps[stage], using: pass)
                 for block in blocks.dropFirst() { block(maps[stage], into: maps[stage], using: pass) }
+                pass.books.mark("layer\(stage + 1)")
                 x = maps[stage]
             }
         }

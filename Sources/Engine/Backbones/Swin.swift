@@ -57,7 +57,9 @@ struct Swin: Sendable {
                     mergings[stage - 1](x, into: merged, using: pass)
                     x = merged
                 }
+                pass.books.mark("merging")
                 for block in stages[stage] { block(x, using: pass) }
+                pass.books.mark("stage \(stage + 1)")
                 norms[stage](x.tokens, into: maps[stage].tokens, using: pass)
             }
         }

@@ -34,15 +34,18 @@ struct DecoderLayer: Sendable {
             pass.run(1) { _, _ in hcq_add(x.data, queries.position.data, positioned.data, x.count) }
             selfAttention(query: positioned, x, into: branch, using: pass)
             norm1(branch, adding: x, into: x, using: pass)
+            pass.books.mark("self-attention")
 
             pass.run(1) { _, _ in hcq_add(x.data, queries.position.data, positioned.data, x.count) }
             crossAttention(
                 positioned, keys: queries.keys, joints: queries.joints, features, geometry, into: branch, using: pass)
             norm2(branch, adding: x, into: x, using: pass)
+            pass.books.mark("cross-attention")
 
             expand(x, into: inner, .relu, using: pass)
             reduce(inner, into: branch, using: pass)
             norm3(branch, adding: x, into: x, using: pass)
+            pass.books.mark("FFN")
         }
     }
 }

@@ -28,8 +28,8 @@ struct Books {
     private(set) var macs = [Int](repeating: 0, count: Module.allCases.count)
     /// Multiply-accumulates of deformable sampling, by definition.
     private(set) var sampling = [Int](repeating: 0, count: Module.allCases.count)
-    /// Seconds; counted when `isTiming`.
-    private(set) var seconds = [Double](repeating: 0, count: Module.allCases.count)
+    /// Seconds by layer over all passes while `isTiming`, in the order in which layers first ran.
+    private(set) var layers: [(name: String, seconds: Double)] = []
     var isTiming = false
     /// What costs now is in the books already, or does not belong there.
     var isPaused = false
@@ -40,18 +40,27 @@ struct Books {
 
     /// What follows belongs to `next`.
     mutating func enter(_ next: Module) {
-        if isTiming {
-            let now = Self.now()
-            seconds[module.rawValue] += now - since
-            since = now
-        }
+        mark("other")
         module = next
+    }
+
+    /// What ran since the last mark was `layer`.
+    mutating func mark(_ layer: @autoclosure () -> String) {
+        guard isTiming else { return }
+        let now = Self.now()
+        let name = "\(module.title): \(layer())"
+        if let place = layers.firstIndex(where: { $0.name == name }) {
+            layers[place].seconds += now - since
+        } else {
+            layers.append((name, now - since))
+        }
+        since = Self.now()
     }
 
     /// Starts a pass: nothing counted yet.
     mutating func reset() {
         module = .backbone
-        for i in macs.indices { (macs[i], sampling[i], seconds[i]) = (0, 0, 0) }
+        for i in macs.indices { (macs[i], sampling[i]) = (0, 0) }
         if isTiming { since = Self.now() }
     }
 

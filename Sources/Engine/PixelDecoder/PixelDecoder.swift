@@ -66,6 +66,7 @@ struct PixelDecoder: Sendable {
                 inputs[level].norm(rows, into: rows, using: pass)
                 start += rows.rows
             }
+            pass.books.mark("input projections")
             encode(tokens, tables, using: pass)
         }
         let stride8 = FeatureMap(
@@ -75,12 +76,15 @@ struct PixelDecoder: Sendable {
             let sum = pass.map(fine.height, fine.width, dim)
             lateral(maps.stride4, into: sum, using: pass)
             lateralNorm(sum.tokens, into: sum.tokens, using: pass)
+            pass.books.mark("lateral")
             pass.run(sum.height, by: 2) { range, _ in
                 hcq_upsample_add(
                     stride8.tokens.data, stride8.height, stride8.width, dim, range.lowerBound, range.upperBound,
                     sum.tokens.data, sum.tokens.data)
             }
+            pass.books.mark("upsampling")
             output(sum, into: fine, using: pass)
+            pass.books.mark("output convolution")
             pass.books.count(macs: fine.tokens.rows * dim * dim)
         }
         return Features(tokens: tokens, fine: fine)
@@ -95,6 +99,7 @@ struct PixelDecoder: Sendable {
         for (i, layer) in layers.enumerated() {
             let next = i + 1 < layers.count ? (layers[i + 1], nextValues) : nil
             layer(tokens, values: values, next: next, tables, index: i, using: pass)
+            pass.books.mark("encoder layers")
             swap(&values, &nextValues)
         }
     }
