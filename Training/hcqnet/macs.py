@@ -27,8 +27,10 @@ def count(config: Config, height: int, width: int) -> dict[str, int]:
     for head in (net.heads.box, net.heads.pose):
         if head is not None:
             head.sigma = None
+    # Which proposals start the queries does not change the count, and is not to be found without numbers.
+    chosen = None if net.proposals is None else torch.zeros(1, config.queries, dtype=torch.int64, device="meta")
     with FlopCounterMode(display=False) as counter:
-        prediction = net(image)
+        prediction = net(image, chosen)
     macs = {name: sum(ops.values()) // 2 for name, ops in counter.get_flop_counts().items()}
     with FlopCounterMode(display=False) as product:
         prediction.mask_logits
@@ -38,11 +40,14 @@ def count(config: Config, height: int, width: int) -> dict[str, int]:
         "pixel decoder": macs["HCQNet.pixel_decoder"],
         # The refinements run inside the decoder.
         "transformer decoder": macs["HCQNet.decoder"] - sum(heads.values()),
+        "proposals": macs.get("HCQNet.proposals", 0),
+        "query start": sum(macs.get(f"HCQNet.decoder.proposal_{part}", 0) for part in ("embed", "pose")),
         "class": macs["HCQNet.heads.cls"],
         "mask": macs["HCQNet.heads.mask"],
         "mask product": product.get_total_flops() // 2,
         **heads,
     }
+    rows = {name: value for name, value in rows.items() if value or name not in ("proposals", "query start")}
     return rows | {"total": sum(rows.values())}
 
 

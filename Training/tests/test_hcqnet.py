@@ -54,3 +54,49 @@ def test_keypoints_are_detached_between_layers() -> None:
     net = random_network(Config(**SMALL), seed=4)
     net.all_layers(random_image(64, 64, seed=4))[-1].keypoints.sum().backward()
     assert net.decoder.query_key.grad is None or not net.decoder.query_key.grad.any()
+
+
+@pytest.mark.parametrize("backbone", ["resnet18", "swin_t"])
+def test_autocast_keeps_keypoints_in_float32_and_near_the_exact_ones(backbone: str) -> None:
+    net = random_network(Config(**SMALL | {"backbone": backbone}), seed=5)
+    image = random_image(64, 96, seed=5)
+    with torch.no_grad():
+        exact = net(image)
+        with torch.autocast("cpu", torch.bfloat16):
+            rough = net(image)
+    assert rough.keypoints.dtype == torch.float32
+    assert (rough.keypoints - exact.keypoints).abs().mean() < 0.02
+
+
+def test_masked_queries_do_not_touch_the_others() -> None:
+    net = random_network(Config(**SMALL), seed=6)
+    with torch.no_grad():
+        features = net.encode(random_image(64, 64, seed=6))
+        embedding, keys = net.decoder.start(1)
+        alone = net.decoder(embedding, keys, features, net.heads)
+        # Five more queries, as denoising adds them, which the learned ones must not see.
+        generator = torch.Generator().manual_seed(6)
+        more = torch.randn(1, 5, embedding.shape[2], generator=generator), torch.rand(1, 5, 38, generator=generator)
+        mask = torch.zeros(17, 17, dtype=torch.bool)
+        mask[:12, 12:] = True
+        both = net.decoder(
+            torch.cat([embedding, more[0]], 1), torch.cat([keys, more[1]], 1), features, net.heads, mask
+        )
+    torch.testing.assert_close(both[-1].refined.keys[:, :12], alone[-1].refined.keys)
+    torch.testing.assert_close(both[-1].embedding[:, :12], alone[-1].embedding, atol=1e-5, rtol=1e-5)
+
+
+def test_a_batch_is_its_pictures_one_by_one() -> None:
+    net = random_network(Config(**SMALL), seed=7).double()
+    images = random_image(64, 96, seed=7, batch=3).double()
+    together = net.infer(images)
+    for i in range(3):
+        for name, value in net.infer(images[i : i + 1]).items():
+            torch.testing.assert_close(together[name][i : i + 1], value, msg=name)
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 64, 65), (1, 3, 33, 64), (1, 1, 64, 64), (3, 64, 64)])
+def test_refuses_pictures_of_the_wrong_shape(shape: tuple[int, ...]) -> None:
+    net = HCQNet(Config(**SMALL))
+    with pytest.raises(ValueError, match=r"image has shape .*, expected \[B, 3, H, W\] with sides multiples of 32"):
+        net(torch.zeros(shape))

@@ -25,3 +25,13 @@ def test_resnet50_at_384x640_has_58_7_gmacs() -> None:
 
 def test_a_network_without_pose_head_counts_none() -> None:
     assert count(Config(backbone="resnet18", variant="basenet-ds"), 64, 64)["pose"] == 0
+
+
+def test_macs_of_the_compact_network_stay_in_their_budget() -> None:
+    config = Config(
+        backbone="esnet_pan", hidden_dim=128, queries=64, encoder_layers=0, decoder_layers=3, decoder_ffn=512,
+        query_start="proposals", joint_grid=24, output_conv="separable", output_layers=2,
+    )  # fmt: skip
+    macs = count(config, 384, 640)
+    assert macs["total"] == pytest.approx(2.199e9, rel=0.001)
+    assert macs["proposals"] > 0

@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from hcqnet.macs import count
+from hcqnet.new import random_network
 from hcqnet.parity import Case, cases, run
+from hcqnet.weights import save
 
 BINARY = Path(os.environ.get("HCQD_BINARY", Path(__file__).parents[2] / ".build/release/hcqd"))
 
 
-@pytest.mark.skipif(
+pytestmark = pytest.mark.skipif(
     "HCQD_BINARY" not in os.environ and not BINARY.exists(), reason=f"no engine at {BINARY}; make test builds one"
 )
+
+
 @pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in cases().items()])
 def test_engine_equals_twin(case: Case) -> None:
     result = run(case, BINARY)
     assert not result.divergences, "\n".join(map(str, result.divergences))
+
+
+@pytest.mark.parametrize("name", ["resnet50-160x224", "swin_t-window12", "compact-joint-grid", "heads4-points8-dim96"])
+def test_engine_counts_the_macs_of_the_twin(name: str, tmp_path: Path) -> None:
+    case = cases()[name]
+    height, width = case.size
+    model = tmp_path / "model.safetensors"
+    save(random_network(case.config, case.seed), model)
+    command = [BINARY, "model", "info", model, "--size", f"{width}x{height}"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found = {row: float(value) for row, value in re.findall(r"^  (\w[\w ]*?) +([\d.]+)", printed, re.MULTILINE)}
+    expected = count(case.config, height, width)
+    for row in ("backbone", "transformer decoder", "mask product", "total"):
+        assert found[row] == pytest.approx(expected[row] / 1e9, rel=1e-3, abs=1e-3), row
