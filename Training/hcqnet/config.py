@@ -84,7 +84,8 @@ class Config:
             raise ConfigError(f"config: hidden_dim {self.hidden_dim} does not divide by heads {self.heads}")
         if self.points % 2 or self.heads * self.points // 2 != self.joints - 1:
             raise ConfigError(
-                f"config: heads {self.heads} x points {self.points} / 2 must equal joints - 1, that is {self.joints - 1}"
+                f"config: heads {self.heads} x points {self.points} / 2 must equal joints - 1, "
+                f"that is {self.joints - 1}"
             )
         if self.keypoint_space == "image" and self.head_condition != "canonical":
             raise ConfigError(

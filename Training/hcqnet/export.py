@@ -30,7 +30,7 @@ megabytes, so the network starts after it and the backbone's blocks come one by 
       separable   depthwise 5x5 of stride 2, 1x1, hard-swish after each, 8 channels       [1, C, h, w]
       csp         cross-stage-partial block, 16 -> 8 channels                             [1, C, h, w]
       separable_output  the pixel decoder's separable convolution, 32 channels, with ReLU [1, C, h, w]
-    choice.logits [300]  choice.boxes [300, 4]  choice.chosen [280]   proposals that start the queries, at an IoU of 0.5;
+    choice.logits [300]  choice.boxes [300, 4]  choice.chosen [280]   what starts the queries, at an IoU of 0.5;
                                         -1 - index for those set aside (whole numbers, as float32 like all others)
 """
 

@@ -11,6 +11,7 @@ from hcqnet import Config
 from hcqnet.parity import ABSOLUTE, RELATIVE, compare
 from hcqnet.new import random_image, random_network
 from hcqnet.weights import tensors_of
+import mistakes_in_layers  # noqa: F401, registers its mistakes
 from mistakes import MISTAKES
 
 SMALL = {
