@@ -38,6 +38,32 @@ $(VENV)/.done: Training/requirements.txt | setup
 build: setup ## build the daemon (release): .build/release/hcqd
 	$(SWIFT) build -c release
 
+# Slim images leave /usr/share/doc out when they install; the package itself has the clip all the same.
+demo-output/vtest.avi: | setup
+	@mkdir -p demo-output
+	@if [ -f $(CLIP) ]; then ln -sf $(CLIP) $@; else \
+	    cd demo-output && apt-get download -qq opencv-doc && dpkg-deb --fsys-tarfile opencv-doc_*.deb \
+	        | tar -xO .$(CLIP) > vtest.avi && rm opencv-doc_*.deb; \
+	fi
+
+# Used while no trained weights lie in Models/.
+demo-output/untrained.safetensors: build
+	@mkdir -p demo-output
+	@printf '{"backbone":"resnet18","hidden_dim":128,"queries":30,"encoder_layers":2,"encoder_ffn":512,"decoder_layers":3,"decoder_ffn":512}' \
+	    > demo-output/untrained.json
+	@.build/release/hcqd model new --config demo-output/untrained.json --seed 1 -o $@
+
+DEMO_MODEL := $(or $(wildcard Models/hcqnet.safetensors),demo-output/untrained.safetensors)
+
+demo: build demo-output/vtest.avi $(DEMO_MODEL) ## watch a surveillance clip: event log and annotated video in demo-output/
+	@case $(DEMO_MODEL) in *untrained*) \
+	    echo "There are no trained weights in Models/ yet: this network is UNTRAINED. It runs in full, and what it says means nothing.";; \
+	esac
+	.build/release/hcqd --replay demo-output/vtest.avi --model $(DEMO_MODEL) --output demo-output \
+	    --annotate demo-output/vtest.mp4
+	@echo "Look at demo-output/vtest.mp4 and at the event log demo-output/vtest.jsonl, for example:"
+	@echo "    jq -c '{t, type, id, reason}' demo-output/vtest.jsonl | head"
+
 test: test-swift test-python ## all tests
 
 test-swift: setup $(VENV)/.done ## the tests of the daemon

@@ -1,6 +1,7 @@
 internal import Dispatch
 internal import Events
 internal import Foundation
+internal import Rendering
 internal import Scene
 internal import Synchronization
 internal import Tracking
@@ -15,6 +16,7 @@ final class CameraTeller: @unchecked Sendable {
     private let onChapter: @Sendable (LiveMoment) -> Void
     // On `queue` only.
     private var story: CameraStory
+    private var keeper: OverlayKeeper
     private var size = PixelSize(width: 1, height: 1)
     private var isClosed = false
     private let isBusy = Atomic(false)
@@ -33,6 +35,7 @@ final class CameraTeller: @unchecked Sendable {
         story = CameraStory(
             camera: camera, firstOrdinal: log.firstOrdinal, tracking: configuration.tracking, events: events,
             views: views)
+        keeper = OverlayKeeper(events)
         counters.noted(eventTypes: log.recovered.map { EventRecord.type(of: $0.kind) })
     }
 
@@ -48,7 +51,11 @@ final class CameraTeller: @unchecked Sendable {
         counters.told(
             answer.frame, people: chapter.tracks.count { $0.state == .seen }, inferenceNanoseconds: answer.nanoseconds,
             eventTypes: chapter.events.map { EventRecord.type(of: $0.kind) })
-        onChapter(LiveMoment(frame: answer.frame, tracks: chapter.tracks))
+        keeper.note(chapter.events)
+        let caption = "\(camera)  \(Timestamp.text(utcMicroseconds: answer.frame.time.utcMicroseconds))"
+        onChapter(
+            LiveMoment(
+                frame: answer.frame, overlay: keeper.overlay(chapter.tracks, people: answer.people, caption: caption)))
     }
 
     /// Whether somebody is being followed; from any thread.
@@ -100,7 +107,7 @@ final class CameraTeller: @unchecked Sendable {
 /// What was seen in one frame, for those who look on.
 struct LiveMoment: Sendable {
     let frame: Frame
-    let tracks: [Track]
+    let overlay: Overlay
 }
 
 /// Microseconds since 1970 by the machine's clock.

@@ -2,6 +2,7 @@ public import Engine
 public import Events
 internal import Foundation
 public import Ingest
+public import Rendering
 public import Scene
 public import Tracking
 
@@ -13,6 +14,7 @@ public struct Configuration: Codable, Sendable, Equatable, CheckedSettings {
     public var storage = StorageSettings()
     public var log = LogSettings()
     public var tracking = TrackerSettings()
+    public var rendering = RenderingSettings()
     public var http = HTTPSettings()
     public var mqtt = MQTTSettings()
     public var hooks = HookSettings()

@@ -38,6 +38,6 @@ public struct ModelMissing: Error, Equatable, CustomStringConvertible {
 
     public var description: String {
         "no model found; name one with --model, model.path or HCQD_MODEL. "
-            + "`hcqd model new --config '{\"backbone\":\"resnet18\"}' --seed 1 -o M.safetensors` makes an untrained one to try"
+            + "`hcqd model new -o M.safetensors` makes an untrained one to try"
     }
 }

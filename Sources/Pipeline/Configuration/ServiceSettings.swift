@@ -1,3 +1,4 @@
+internal import Glibc
 public import Scene
 
 /// The HTTP server: health, metrics, events and the live page.
@@ -9,13 +10,11 @@ public struct HTTPSettings: Codable, Sendable, Equatable, CheckedSettings {
     public var token = ""
     /// Pictures of the live page, per second and camera.
     public var pictureFPS: Double = 5
-    /// Whether people are covered on the live page.
-    public var redact = false
 
     public init() {}
 
     enum CodingKeys: String, CodingKey {
-        case enabled, address, port, token, redact
+        case enabled, address, port, token
         case pictureFPS = "picture_fps"
     }
 
@@ -23,11 +22,20 @@ public struct HTTPSettings: Codable, Sendable, Equatable, CheckedSettings {
         address == "::1" || address == "localhost" || (address.hasPrefix("127.") && address.split(separator: ".").count == 4)
     }
 
+    private static func isAddress(_ text: String) -> Bool {
+        var bytes = in6_addr()
+        return inet_pton(AF_INET, text, &bytes) == 1 || inet_pton(AF_INET6, text, &bytes) == 1
+    }
+
     public func problems() -> [SettingProblem] {
         var problems = [
             SettingProblem.outside(0...65_535, "port", port),
             SettingProblem.outside(0.1...30, "picture_fps", pictureFPS, unit: "per second"),
         ].compactMap { $0 }
+        if address != "localhost", !Self.isAddress(address) {
+            problems.append(
+                SettingProblem(path: ["address"], found: "'\(address)'", allowed: "an IPv4 or IPv6 address, or localhost"))
+        }
         if enabled, !isLoopback, token.isEmpty {
             problems.append(
                 SettingProblem(

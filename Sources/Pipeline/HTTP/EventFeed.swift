@@ -1,0 +1,98 @@
+internal import Events
+internal import FlyingFox
+internal import Foundation
+internal import Scene
+
+/// `/events`: the log's lines as server-sent events, from a sequence number on, then as they come.
+///
+/// `camera=NAME` chooses one camera, `from=N` where to begin, `types=a,b` what is sent. The id of an event holds every
+/// camera's position, so that a browser that reconnects misses nothing.
+struct EventFeed {
+    private let subjects: HTTPSubjects
+
+    init(_ subjects: HTTPSubjects) { self.subjects = subjects }
+
+    func answer(_ request: HTTPRequest) -> HTTPResponse {
+        let wanted = request.query["camera"]
+        let from = request.query["from"]
+        guard from.map({ UInt64($0) != nil }) ?? true else { return refuse(.badRequest, "from must be a whole number\n") }
+        let cameras = subjects.fleet.all.map(\.id).filter { wanted.map { [name = $0.name] in $0 == name } ?? true }
+        guard wanted == nil || !cameras.isEmpty else { return refuse(.notFound, "there is no camera '\(wanted ?? "")'\n") }
+        let resumed = Self.positions(request.headers[HTTPHeader("Last-Event-ID")] ?? "")
+        let followers = cameras.map { camera in
+            let path = LogPaths(camera: camera, directory: subjects.logs).active
+            let start = resumed[LogPaths.fileName(camera)].map { $0 + 1 } ?? from.flatMap { UInt64($0) }
+            return (LogPaths.fileName(camera), LogFollower(path: path, from: start ?? LogFollower.end(of: path)))
+        }
+        let types = request.query["types"].map { Set($0.split(separator: ",").map(String.init)) }
+        let reader = FeedReader(followers, types: types)
+        return HTTPResponse(
+            statusCode: .ok,
+            headers: [.contentType: "text/event-stream", .cacheControl: "no-store", HTTPHeader("X-Accel-Buffering"): "no"],
+            body: HTTPBodySequence(from: ByteStream { await reader.next() }, suggestedBufferSize: 65_536))
+    }
+
+    private func refuse(_ status: HTTPStatusCode, _ text: String) -> HTTPResponse {
+        HTTPResponse(statusCode: status, headers: [.contentType: "text/plain; charset=utf-8"], body: Data(text.utf8))
+    }
+
+    /// `door:12,yard:7`
+    private static func positions(_ id: String) -> [String: UInt64] {
+        var positions: [String: UInt64] = [:]
+        for part in id.split(separator: ",") {
+            let pair = part.split(separator: ":")
+            if pair.count == 2, let sequence = UInt64(pair[1]) { positions[String(pair[0])] = sequence }
+        }
+        return positions
+    }
+}
+
+/// Reads several logs in turns. What a viewer asked for lies in the files; nothing is kept for a slow one.
+private actor FeedReader {
+    private var followers: [(name: String, follower: LogFollower)]
+    private let types: Set<String>?
+    private var lastSent = monotonicSeconds()
+    private var isFirst = true
+
+    init(_ followers: [(String, LogFollower)], types: Set<String>?) {
+        self.followers = followers.map { (name: $0.0, follower: $0.1) }
+        self.types = types
+    }
+
+    func next() async -> Data? {
+        if isFirst {
+            isFirst = false
+            return Data("retry: 2000\n\n".utf8)
+        }
+        while !Task.isCancelled {
+            let events = read()
+            if !events.isEmpty {
+                lastSent = monotonicSeconds()
+                return events
+            }
+            // A comment now and then, so that a viewer who is gone is noticed.
+            if monotonicSeconds() - lastSent > 15 {
+                lastSent = monotonicSeconds()
+                return Data(": still here\n\n".utf8)
+            }
+            try? await Task.sleep(for: .milliseconds(200))
+        }
+        return nil
+    }
+
+    private func read() -> Data {
+        var data = Data()
+        for i in followers.indices {
+            for line in followers[i].follower.read(limit: 200) {
+                let type = LogFollower.type(of: line.bytes) ?? "message"
+                guard types?.contains(type) ?? true else { continue }
+                data += Data("id: \(position)\nevent: \(type)\ndata: ".utf8) + line.bytes + Data("\n\n".utf8)
+            }
+        }
+        return data
+    }
+
+    private var position: String {
+        followers.map { "\($0.name):\(max($0.follower.nextSequence, 1) - 1)" }.joined(separator: ",")
+    }
+}

@@ -1,0 +1,61 @@
+internal import Dispatch
+internal import FlyingFox
+internal import FlyingSocks
+internal import Foundation
+internal import Logging
+
+/// What the HTTP server shows of the daemon.
+struct HTTPSubjects: Sendable {
+    let fleet: CameraFleet
+    let watch: LoopWatch
+    let live: LivePainter
+    let startedAt: Double
+    /// Directory of the event logs.
+    let logs: String
+}
+
+/// The HTTP server: `/healthz`, `/metrics`, `/cameras`, `/events` and the live page.
+final class HTTPService: Sendable {
+    private let task: Task<Void, Never>
+    private let server: HTTPServer
+
+    /// Starts listening; a port that is taken is tried again every 5 s.
+    init(_ settings: HTTPSettings, token: String, subjects: HTTPSubjects, logger: Logging.Logger) {
+        let pages = HTTPPages(settings, token: token, subjects: subjects)
+        let server = HTTPServer(
+            config: .init(
+                address: Self.address(settings), timeout: 30, logger: .disabled),
+            handler: ClosureHTTPHandler { await pages.answer($0) })
+        self.server = server
+        task = Task {
+            var reports = RepeatedReports(interval: 60)
+            while !Task.isCancelled {
+                do { try await server.run() } catch {
+                    if Task.isCancelled { return }
+                    let text = "http \(settings.address):\(settings.port): \(error); trying again"
+                    if let line = reports.note("http", text, now: monotonicSeconds()) { logger.error("\(line)") }
+                }
+                try? await Task.sleep(for: .seconds(5))
+            }
+        }
+        logger.notice("http: listening on \(settings.address):\(settings.port)")
+    }
+
+    func stop() {
+        task.cancel()
+        let stopped = DispatchSemaphore(value: 0)
+        Task {
+            await server.stop(timeout: 0)
+            stopped.signal()
+        }
+        _ = stopped.wait(timeout: .now() + 1)
+    }
+
+    private static func address(_ settings: HTTPSettings) -> any SocketAddress {
+        let port = UInt16(clamping: settings.port)
+        let name = settings.address == "localhost" ? "127.0.0.1" : settings.address
+        if let address = try? sockaddr_in.inet(ip4: name, port: port) { return address }
+        if let address = try? sockaddr_in6.inet6(ip6: name, port: port) { return address }
+        return sockaddr_in.inet(port: port)
+    }
+}
