@@ -7,7 +7,7 @@ HCQD_DATA ?= ../shared/data
 export HCQD_DATA
 
 # What Debian 12 must have installed; `setup` installs what is missing.
-APT := libavformat-dev libavcodec-dev libswscale-dev libavutil-dev libopenblas-dev pkg-config ffmpeg opencv-doc \
+APT := libavformat-dev libavcodec-dev libswscale-dev libavutil-dev libopenblas-dev libmosquitto-dev pkg-config ffmpeg opencv-doc \
        python3 python3-venv jq curl
 VENV := .venv
 PYTHON := $(VENV)/bin/python

@@ -30,9 +30,10 @@ let package = Package(
         .target(
             name: "Pipeline",
             dependencies: [
-                "Scene", "Ingest", "Engine", "Tracking", "Events", "Rendering", "Evaluation",
+                "Scene", "Ingest", "Engine", "Tracking", "Events", "Rendering", "Evaluation", "CMosquitto",
                 .product(name: "Yams", package: "Yams"),
                 .product(name: "FlyingFox", package: "FlyingFox"),
+                .product(name: "FlyingSocks", package: "FlyingFox"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: room),
@@ -49,6 +50,7 @@ let package = Package(
         .systemLibrary(
             name: "CFFmpeg", pkgConfig: "libavformat libavcodec libswscale libavutil",
             providers: [.apt(["libavformat-dev", "libavcodec-dev", "libswscale-dev", "libavutil-dev"])]),
+        .systemLibrary(name: "CMosquitto", pkgConfig: "libmosquitto", providers: [.apt(["libmosquitto-dev"])]),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .testTarget(name: "SceneTests", dependencies: ["Scene"], swiftSettings: room),
         .target(name: "TestTools", path: "Tests/TestTools", swiftSettings: room),

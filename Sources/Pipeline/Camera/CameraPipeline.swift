@@ -15,6 +15,8 @@ struct CameraSurroundings: Sendable {
     /// Whether frames keep their picture, for the live page.
     let keepsPictures: Bool
     let onMoment: @Sendable (LiveMoment) -> Void
+    /// Events and their lines.
+    let onEvents: @Sendable ([Event], [[UInt8]]) -> Void
 }
 
 /// One camera's life on a thread of its own: connect, run, fail, wait, connect again; never giving up.
@@ -151,10 +153,9 @@ final class CameraPipeline: Sendable {
             : BestViewKeeper(
                 directory: pictures, isRedacted: mode == .redacted, events: settings.events,
                 waits: false, complain: { logger.warning("\($0)") })
-        let onMoment = shared.onMoment
         let teller = try CameraTeller(
             camera: id, paths: paths, configuration: configuration, events: settings.events, watch: shared.watch,
-            counters: counters, views: views, onChapter: onMoment)
+            counters: counters, views: views, onChapter: shared.onMoment, onEvents: shared.onEvents)
         life.withLock { $0.teller = teller }
         return teller
     }
@@ -169,8 +170,9 @@ final class CameraPipeline: Sendable {
         }
         if isStopping { interruption.interrupt() }
         let source = SourceSettings(
-            inputSize: configuration.model.inputSize, threads: 1, keepPicture: shared.keepsPictures || settings.snapshots != .none,
-            sampleFPS: settings.fps, connection: settings.connection)
+            inputSize: configuration.model.inputSize, threads: 1,
+            keepPicture: shared.keepsPictures || settings.snapshots != .none,
+            sampleFPS: settings.fps, startTimeUTC: wallMicroseconds(), connection: settings.connection)
         return try VideoSource(
             try shared.secrets.expand(settings.url), camera: id, settings: source, interruption: interruption)
     }

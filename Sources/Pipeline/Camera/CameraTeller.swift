@@ -14,6 +14,7 @@ final class CameraTeller: @unchecked Sendable {
     private let camera: CameraID
     private let loop: LoopWatch.Loop
     private let onChapter: @Sendable (LiveMoment) -> Void
+    private let onEvents: @Sendable ([Event], [[UInt8]]) -> Void
     // On `queue` only.
     private var story: CameraStory
     private var keeper: OverlayKeeper
@@ -24,11 +25,13 @@ final class CameraTeller: @unchecked Sendable {
     /// Opens the log, which ends what a crash left open.
     init(
         camera: CameraID, paths: LogPaths, configuration: Configuration, events: EventSettings, watch: LoopWatch,
-        counters: CameraCounters, views: BestViewKeeper? = nil, onChapter: @escaping @Sendable (LiveMoment) -> Void
+        counters: CameraCounters, views: BestViewKeeper? = nil, onChapter: @escaping @Sendable (LiveMoment) -> Void,
+        onEvents: @escaping @Sendable ([Event], [[UInt8]]) -> Void
     ) throws(EventLogError) {
         self.camera = camera
         self.counters = counters
         self.onChapter = onChapter
+        self.onEvents = onEvents
         queue = DispatchQueue(label: "hcqd.story.\(camera.name)")
         loop = watch.loop("events of \(camera.name)")
         log = try EventLog(camera: camera, paths: paths, settings: configuration.log)
@@ -47,7 +50,7 @@ final class CameraTeller: @unchecked Sendable {
         size = answer.frame.size
         let chapter = story.update(with: answer.people, in: answer.frame)
         isBusy.store(chapter.isBusy, ordering: .relaxed)
-        log.append(chapter.events)
+        onEvents(chapter.events, log.append(chapter.events))
         counters.told(
             answer.frame, people: chapter.tracks.count { $0.state == .seen }, inferenceNanoseconds: answer.nanoseconds,
             eventTypes: chapter.events.map { EventRecord.type(of: $0.kind) })
@@ -94,7 +97,7 @@ final class CameraTeller: @unchecked Sendable {
     private func write(_ events: [Event]) {
         loop.enter("events", within: 30)
         defer { loop.rest() }
-        log.append(events)
+        onEvents(events, log.append(events))
         counters.noted(eventTypes: events.map { EventRecord.type(of: $0.kind) })
     }
 

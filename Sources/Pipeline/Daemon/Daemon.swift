@@ -13,6 +13,7 @@ public final class Daemon: @unchecked Sendable {
     private let logger: Logger
     private let notifier: ServiceNotifier
     private let watch = LoopWatch()
+    private let ears: EventEars
     private let control = DispatchQueue(label: "hcqd.control")
     private let ended = DispatchSemaphore(value: 0)
     let fleet: CameraFleet
@@ -32,9 +33,10 @@ public final class Daemon: @unchecked Sendable {
         notifier = ServiceNotifier(environment: environment)
         fleet = CameraFleet(logger: logger)
         configuration = try Configuration(contentsOf: file)
-        let live = LiveMoments()
-        surroundings = try Self.surroundings(configuration, environment, logger, watch, live)
-        services = DaemonServices(fleet: fleet, watch: watch, live: live, logger: logger)
+        let (live, ears) = (LiveMoments(), EventEars())
+        self.ears = ears
+        surroundings = try Self.surroundings(configuration, environment, logger, watch, live, ears)
+        services = DaemonServices(fleet: fleet, watch: watch, live: live, ears: ears, logger: logger)
     }
 
     /// Runs until SIGTERM or SIGINT; blocks.
@@ -87,7 +89,7 @@ public final class Daemon: @unchecked Sendable {
                 needsEngine || new.tracking != configuration.tracking || new.log != configuration.log
                 || new.storage != configuration.storage
             if needsEngine {
-                surroundings = try Self.surroundings(new, environment, logger, watch, services.live)
+                surroundings = try Self.surroundings(new, environment, logger, watch, services.live, ears)
             }
             fleet.apply(new, old: startsAnew ? nil : configuration, surroundings)
             configuration = new
@@ -141,7 +143,7 @@ public final class Daemon: @unchecked Sendable {
 
     private static func surroundings(
         _ configuration: Configuration, _ environment: [String: String], _ logger: Logger, _ watch: LoopWatch,
-        _ live: LiveMoments
+        _ live: LiveMoments, _ ears: EventEars
     ) throws -> CameraSurroundings {
         let network = try configuration.model.load()
         let cameras = configuration.cameras.values.count { $0.enabled }
@@ -150,6 +152,7 @@ public final class Daemon: @unchecked Sendable {
             watch: watch)
         return CameraSurroundings(
             engine: engine, watch: watch, secrets: Secrets(environment: environment), logger: logger,
-            keepsPictures: configuration.http.enabled, onMoment: { live.show($0) })
+            keepsPictures: configuration.http.enabled, onMoment: { live.show($0) },
+            onEvents: { ears.hear($0, $1) })
     }
 }

@@ -1,5 +1,8 @@
+internal import Events
 internal import Logging
+internal import Rendering
 internal import Scene
+internal import Synchronization
 
 /// What a daemon offers beside its logs: HTTP, MQTT, hooks. Used from the daemon's control queue.
 final class DaemonServices: @unchecked Sendable {
@@ -7,16 +10,86 @@ final class DaemonServices: @unchecked Sendable {
     private let fleet: CameraFleet
     private let watch: LoopWatch
     private let logger: Logger
+    private let startedAt = monotonicSeconds()
+    private var running: Configuration?
+    private var http: HTTPService?
+    private var mqtt: MQTTService?
+    private let ears: EventEars
 
-    init(fleet: CameraFleet, watch: LoopWatch, live: LiveMoments, logger: Logger) {
+    init(fleet: CameraFleet, watch: LoopWatch, live: LiveMoments, ears: EventEars, logger: Logger) {
         self.fleet = fleet
         self.watch = watch
         self.live = live
+        self.ears = ears
         self.logger = logger
     }
 
     /// Starts, stops or starts anew what changed.
-    func apply(_ configuration: Configuration, secrets: Secrets) {}
+    func apply(_ configuration: Configuration, secrets: Secrets) {
+        if running?.http != configuration.http || running?.rendering != configuration.rendering
+            || running?.storage != configuration.storage
+        {
+            http?.stop()
+            http = start(configuration, secrets)
+        }
+        if running?.mqtt != configuration.mqtt || running?.cameras != configuration.cameras
+            || running?.storage != configuration.storage
+        {
+            mqtt?.stop()
+            mqtt = startMQTT(configuration, secrets)
+        }
+        if running?.hooks != configuration.hooks { ears.listen(startHooks(configuration, secrets)) }
+        running = configuration
+    }
 
-    func stop() {}
+    func stop() {
+        ears.listen(nil)
+        mqtt?.stop()
+        http?.stop()
+        (http, mqtt) = (nil, nil)
+    }
+
+    private func startHooks(_ configuration: Configuration, _ secrets: Secrets) -> EventHooks? {
+        var settings = configuration.hooks
+        guard !settings.command.isEmpty || !settings.webhook.isEmpty else { return nil }
+        do { settings.webhook = try secrets.expand(settings.webhook) } catch {
+            logger.error("hooks are off: ${\(error.name)} stands for nothing")
+            return nil
+        }
+        let reports = Mutex(RepeatedReports())
+        let logger = logger
+        return EventHooks(settings) { text in
+            if let line = reports.withLock({ $0.note("hook", text, now: monotonicSeconds()) }) { logger.warning("\(line)") }
+        }
+    }
+
+    private func startMQTT(_ configuration: Configuration, _ secrets: Secrets) -> MQTTService? {
+        let settings = configuration.mqtt
+        guard settings.enabled else { return nil }
+        do {
+            let cameras = configuration.cameras.filter { $0.value.enabled }.sorted { $0.key < $1.key }.map {
+                MQTTService.Camera(name: $0.key, zones: $0.value.events.zones.map(\.name))
+            }
+            return MQTTService(
+                settings, username: try secrets.expand(settings.username), password: try secrets.expand(settings.password),
+                cameras: cameras, storage: configuration.storage, watch: watch, logger: logger)
+        } catch {
+            logger.error("mqtt is off: ${\(error.name)} stands for nothing")
+            return nil
+        }
+    }
+
+    private func start(_ configuration: Configuration, _ secrets: Secrets) -> HTTPService? {
+        guard configuration.http.enabled else { return nil }
+        let token: String
+        do { token = try secrets.expand(configuration.http.token) } catch {
+            // Better no server than an open one.
+            logger.error("http is off: the token ${\(error.name)} stands for nothing")
+            return nil
+        }
+        let subjects = HTTPSubjects(
+            fleet: fleet, watch: watch, live: LivePainter(live, settings: configuration.rendering), startedAt: startedAt,
+            logs: configuration.storage.directory)
+        return HTTPService(configuration.http, token: token, subjects: subjects, logger: logger)
+    }
 }

@@ -2,6 +2,9 @@ internal import Events
 internal import Foundation
 public import Logging
 
+/// FlyingFox has a `Logging` of its own, beside which swift-log's name cannot be spelled out.
+typealias DaemonLogger = Logger
+
 /// Log lines on standard error: under systemd with the priority prefix of sd-daemon(3), else with the time.
 public struct JournalLogHandler: LogHandler {
     public var logLevel = Logger.Level.info

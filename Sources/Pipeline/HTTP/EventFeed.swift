@@ -86,13 +86,17 @@ private actor FeedReader {
             for line in followers[i].follower.read(limit: 200) {
                 let type = LogFollower.type(of: line.bytes) ?? "message"
                 guard types?.contains(type) ?? true else { continue }
-                data += Data("id: \(position)\nevent: \(type)\ndata: ".utf8) + line.bytes + Data("\n\n".utf8)
+                data += Data("id: \(position(i, at: line.sequence))\nevent: \(type)\ndata: ".utf8) + line.bytes + Data("\n\n".utf8)
             }
         }
         return data
     }
 
-    private var position: String {
-        followers.map { "\($0.name):\(max($0.follower.nextSequence, 1) - 1)" }.joined(separator: ",")
+    /// Every camera's last line so far; `reader`'s own may have been read further ahead.
+    private func position(_ reader: Int, at sequence: UInt64) -> String {
+        followers.indices.map { i in
+            let last = i == reader ? sequence : max(followers[i].follower.nextSequence, 1) - 1
+            return "\(followers[i].name):\(last)"
+        }.joined(separator: ",")
     }
 }

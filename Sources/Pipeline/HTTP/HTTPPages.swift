@@ -50,7 +50,7 @@ struct HTTPPages: Sendable {
             let value = token.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
             return HTTPResponse(
                 statusCode: .seeOther,
-                headers: [.location: "/", .setCookie: "hcqd_token=\(value); HttpOnly; SameSite=Strict; Path=/"])
+                headers: HTTPHeaders([.location: "/", .setCookie: "hcqd_token=\(value); HttpOnly; SameSite=Strict; Path=/"]))
         }
         var refusal = text(.unauthorized, "a bearer token is needed\n")
         refusal.headers[HTTPHeader("WWW-Authenticate")] = "Bearer"

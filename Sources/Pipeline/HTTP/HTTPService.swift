@@ -20,7 +20,7 @@ final class HTTPService: Sendable {
     private let server: HTTPServer
 
     /// Starts listening; a port that is taken is tried again every 5 s.
-    init(_ settings: HTTPSettings, token: String, subjects: HTTPSubjects, logger: Logging.Logger) {
+    init(_ settings: HTTPSettings, token: String, subjects: HTTPSubjects, logger: DaemonLogger) {
         let pages = HTTPPages(settings, token: token, subjects: subjects)
         let server = HTTPServer(
             config: .init(

@@ -1,0 +1,109 @@
+internal import Events
+internal import Foundation
+internal import Scene
+
+/// What is sent over a connection, and what of it the broker has. Used from the MQTT thread.
+final class MQTTPublisher {
+    /// Lines on their way at the same time.
+    private static let window = 50
+
+    let topics: MQTTTopics
+    private let discovers: Bool
+    private var logs: [Log]
+    /// Lines on their way, by the message's number.
+    private var underWay: [Int32: (log: Int, sequence: UInt64)] = [:]
+    private var lastSave = 0.0
+
+    private struct Log {
+        let camera: MQTTService.Camera
+        let path: String
+        var position: MQTTPosition
+        var follower: LogFollower
+        /// People being followed, as far as the lines sent tell.
+        var open: Set<String> = []
+    }
+
+    init(_ settings: MQTTSettings, cameras: [MQTTService.Camera], storage: StorageSettings) {
+        topics = MQTTTopics(prefix: settings.prefix)
+        discovers = settings.discovery
+        let state = storage.stateDirectory.isEmpty ? storage.directory : storage.stateDirectory
+        logs = cameras.map { camera in
+            let id = CameraID(camera.name)
+            let path = LogPaths(camera: id, directory: storage.directory).active
+            let position = MQTTPosition(
+                path: "\(state)/.\(LogPaths.fileName(id)).mqtt", start: LogFollower.end(of: path))
+            return Log(camera: camera, path: path, position: position, follower: LogFollower(path: path, from: position.next))
+        }
+    }
+
+    /// Says who is there.
+    func begin(_ session: MQTTSession) throws(MQTTError) {
+        try session.publish(topics.available, Array("online".utf8), retain: true)
+        for log in logs where discovers {
+            for message in topics.discovery(of: log.camera.name, zones: log.camera.zones) {
+                try session.publish(message.topic, message.payload, retain: true)
+            }
+        }
+    }
+
+    func end(_ session: MQTTSession) throws(MQTTError) {
+        try session.publish(topics.available, Array("offline".utf8), retain: true)
+        for _ in 0..<5 { note(try session.run(milliseconds: 20)) }
+    }
+
+    /// Sends what is new and hears what has arrived; takes a tenth of a second when there is nothing.
+    func step(_ session: MQTTSession) throws(MQTTError) {
+        for i in logs.indices where underWay.count < Self.window {
+            for line in logs[i].follower.read(limit: Self.window - underWay.count) {
+                let number = try session.publish(topics.events, Array(line.bytes))
+                underWay[number] = (i, line.sequence)
+                try publishState(line, of: i, session)
+            }
+        }
+        note(try session.run(milliseconds: underWay.isEmpty ? 100 : 10))
+        if monotonicSeconds() - lastSave > 1 { savePositions() }
+    }
+
+    /// What was on its way is sent again.
+    func connectionLost() {
+        underWay = [:]
+        for i in logs.indices {
+            logs[i].follower = LogFollower(path: logs[i].path, from: logs[i].position.next)
+            logs[i].open = []
+        }
+        savePositions()
+    }
+
+    func savePositions() {
+        lastSave = monotonicSeconds()
+        // A position that cannot be written now is written with the next one; until then lines may come twice.
+        for i in logs.indices { try? logs[i].position.save() }
+    }
+
+    private func note(_ acknowledged: [Int32]) {
+        for number in acknowledged {
+            guard let (log, sequence) = underWay.removeValue(forKey: number) else { continue }
+            let expected = underWay.values.filter { $0.log == log }.map(\.sequence)
+            logs[log].position.acknowledge(sequence, wasExpected: expected)
+        }
+    }
+
+    /// Counts and states that follow from a line, retained for those who come later.
+    private func publishState(_ line: LogFollower.Line, of i: Int, _ session: MQTTSession) throws(MQTTError) {
+        guard let event = LogLine(line.bytes) else { return }
+        let camera = logs[i].camera.name
+        func say(_ topic: String, _ text: String) throws(MQTTError) {
+            try session.publish(topic, Array(text.utf8), retain: true)
+        }
+        switch event.type {
+        case "start", "end":
+            let id = event.id ?? ""
+            if event.type == "start" { logs[i].open.insert(id) } else { logs[i].open.remove(id) }
+            try say(topics.people(camera), "\(logs[i].open.count)")
+        case "occupancy": try say(topics.people(camera, zone: event.zone ?? ""), "\(event.count ?? 0)")
+        case "camera_online": try say(topics.status(camera), "online")
+        case "camera_offline", "camera_stalled": try say(topics.status(camera), "offline")
+        default: break
+        }
+    }
+}

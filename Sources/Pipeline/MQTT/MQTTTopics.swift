@@ -1,0 +1,51 @@
+internal import Foundation
+internal import Scene
+
+/// Where things stand on the broker; names as Frigate has them where the meaning is the same.
+struct MQTTTopics {
+    let prefix: String
+
+    /// `online` or `offline`, retained; also the last will.
+    var available: String { "\(prefix)/available" }
+    /// Every line of every camera's log.
+    var events: String { "\(prefix)/events" }
+    /// Number of people being followed, retained.
+    func people(_ camera: String) -> String { "\(prefix)/\(camera)/person" }
+    /// Number of people in a zone, retained.
+    func people(_ camera: String, zone: String) -> String { "\(prefix)/\(camera)/\(Self.level(zone))/person" }
+    /// `online` or `offline`, retained.
+    func status(_ camera: String) -> String { "\(prefix)/\(camera)/status" }
+
+    /// What Home Assistant reads to know a camera's sensors. Source: its documentation, MQTT discovery.
+    func discovery(of camera: String, zones: [String]) -> [(topic: String, payload: [UInt8])] {
+        let id = "hcqd_" + String(camera.map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" })
+        let device: [String: Any] = ["identifiers": [id], "name": camera, "manufacturer": "hcqd", "model": "camera"]
+        var sensors: [(kind: String, key: String, config: [String: Any])] = [
+            ("sensor", "people", ["name": "People", "state_topic": people(camera), "icon": "mdi:account-multiple"]),
+            (
+                "binary_sensor", "online",
+                [
+                    "name": "Online", "state_topic": status(camera), "payload_on": "online", "payload_off": "offline",
+                    "device_class": "connectivity",
+                ]
+            ),
+        ]
+        for zone in zones {
+            let key = "people_" + String(zone.map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" })
+            sensors.append(
+                ("sensor", key, ["name": "People in \(zone)", "state_topic": people(camera, zone: zone), "icon": "mdi:account-group"]))
+        }
+        return sensors.compactMap { sensor in
+            var config = sensor.config
+            config["unique_id"] = "\(id)_\(sensor.key)"
+            config["object_id"] = "\(id)_\(sensor.key)"
+            config["availability_topic"] = available
+            config["device"] = device
+            guard let json = try? JSONSerialization.data(withJSONObject: config, options: [.sortedKeys]) else { return nil }
+            return ("homeassistant/\(sensor.kind)/\(id)/\(sensor.key)/config", Array(json))
+        }
+    }
+
+    /// A name as one level of a topic.
+    private static func level(_ name: String) -> String { String(name.map { "/+#".contains($0) ? "_" : $0 }) }
+}
