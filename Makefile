@@ -53,7 +53,7 @@ demo-output/untrained.safetensors: build
 	    > demo-output/untrained.json
 	@.build/release/hcqd model new --config demo-output/untrained.json --seed 1 -o $@
 
-DEMO_MODEL := $(or $(wildcard Models/hcqnet.safetensors),demo-output/untrained.safetensors)
+DEMO_MODEL := $(or $(firstword $(sort $(wildcard Models/*.safetensors))),demo-output/untrained.safetensors)
 
 demo: build demo-output/vtest.avi $(DEMO_MODEL) ## watch a surveillance clip: event log and annotated video in demo-output/
 	@case $(DEMO_MODEL) in *untrained*) \

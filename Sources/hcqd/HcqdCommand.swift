@@ -24,7 +24,7 @@ struct HcqdCommand: ParsableCommand {
             """,
         version: "hcqd 0.1.0",
         subcommands: [
-            ReplayCommand.self, RunCommand.self, CheckCommand.self, ForwardCommand.self, ModelCommand.self,
+            ReplayCommand.self, RunCommand.self, CheckCommand.self, ProbeCommand.self, ForwardCommand.self, ModelCommand.self,
             TrackCommand.self, EvalCommand.self, EventsCommand.self, BenchCommand.self,
         ],
         defaultSubcommand: ReplayCommand.self)

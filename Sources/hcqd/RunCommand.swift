@@ -23,6 +23,9 @@ struct RunCommand: ParsableCommand {
             let environment = ProcessInfo.processInfo.environment
             let logger = Logger(label: "hcqd") { _ in JournalLogHandler(environment: environment) }
             try Daemon(file: config, environment: environment, logger: logger).run()
+            // Everything is on disk. A worker may still be in a frame: it is not waited for, and exit handlers would pull
+            // its libraries away under it.
+            _exit(ExitStatus.done)
         }
     }
 }

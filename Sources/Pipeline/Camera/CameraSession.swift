@@ -65,8 +65,9 @@ final class CameraSession {
                     underWay.leave()
                 }
             }
-            // The tracks of the last frames are told before anything is said of the connection.
-            underWay.wait()
+            // The tracks of the last frames are told before anything is said of the connection; who is told to stop waits
+            // for a slow network only so long.
+            _ = underWay.wait(timeout: camera.isStopping ? .now() + 1.5 : .distantFuture)
             mailbox.close()
             teller.counters.connectionEnded()
         }

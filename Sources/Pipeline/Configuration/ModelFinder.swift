@@ -2,32 +2,33 @@ public import Foundation
 
 /// Where the weights are that a user did not name.
 public enum ModelFinder {
-    /// The name that the shipped weights have everywhere.
-    public static let fileName = "hcqnet.safetensors"
-
-    /// Looks at `HCQD_MODEL`, then for `Models/hcqnet.safetensors` beside the binary and in the directories above it (a
-    /// checkout), then for `share/hcqd/hcqnet.safetensors` beside the binary's directory (installed), then in `/usr/share`.
-    /// - Returns: nil when there is none.
+    /// Looks at `HCQD_MODEL`, then for weights in `Models/` beside the binary and in the directories above it (a checkout),
+    /// then in `share/hcqd/` beside the binary's directory (installed), then in `/usr/share/hcqd`.
+    /// - Returns: The first one by name in the first directory that has any; nil when there is none.
     public static func find(
         environment: [String: String] = ProcessInfo.processInfo.environment,
         executable: String? = Bundle.main.executablePath
     ) -> String? {
         if let named = environment["HCQD_MODEL"], !named.isEmpty { return named }
-        return candidates(executable: executable).first { FileManager.default.isReadableFile(atPath: $0) }
+        for directory in directories(executable: executable) {
+            let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+            if let name = names.filter({ $0.hasSuffix(".safetensors") }).min() { return "\(directory)/\(name)" }
+        }
+        return nil
     }
 
-    static func candidates(executable: String?) -> [String] {
+    static func directories(executable: String?) -> [String] {
         var places: [String] = []
         if let executable {
             var directory = URL(fileURLWithPath: executable).resolvingSymlinksInPath().deletingLastPathComponent()
-            let installed = directory.deletingLastPathComponent().appendingPathComponent("share/hcqd")
-            for _ in 0..<5 {
-                places.append(directory.appendingPathComponent("Models/\(fileName)").path)
+            let installed = directory.deletingLastPathComponent().appendingPathComponent("share/hcqd").path
+            for _ in 0..<5 where directory.path != "/" {
+                places.append(directory.appendingPathComponent("Models").path)
                 directory.deleteLastPathComponent()
             }
-            places.append(installed.appendingPathComponent(fileName).path)
+            places.append(installed)
         }
-        places.append("/usr/share/hcqd/\(fileName)")
+        places.append("/usr/share/hcqd")
         return places
     }
 }

@@ -73,7 +73,7 @@ public final class Daemon: @unchecked Sendable {
         logger.notice("stopping (\(number == SIGTERM ? "SIGTERM" : "SIGINT"))")
         notifier.stopping()
         for timer in timers { timer.cancel() }
-        fleet.stop(.shutdown, within: 4)
+        fleet.stop(.shutdown, within: 3)
         services.stop()
         ended.signal()
     }

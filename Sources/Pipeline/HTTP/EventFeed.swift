@@ -5,7 +5,7 @@ internal import Scene
 
 /// `/events`: the log's lines as server-sent events, from a sequence number on, then as they come.
 ///
-/// `camera=NAME` chooses one camera, `from=N` where to begin, `types=a,b` what is sent. The id of an event holds every
+/// `camera=NAME` chooses one camera, `from=N` where to begin, `last=N` to begin so many lines back, `types=a,b` what is sent. The id of an event holds every
 /// camera's position, so that a browser that reconnects misses nothing.
 struct EventFeed {
     private let subjects: HTTPSubjects
@@ -16,13 +16,15 @@ struct EventFeed {
         let wanted = request.query["camera"]
         let from = request.query["from"]
         guard from.map({ UInt64($0) != nil }) ?? true else { return refuse(.badRequest, "from must be a whole number\n") }
+        let last = request.query["last"].flatMap { UInt64($0) } ?? 0
         let cameras = subjects.fleet.all.map(\.id).filter { wanted.map { [name = $0.name] in $0 == name } ?? true }
         guard wanted == nil || !cameras.isEmpty else { return refuse(.notFound, "there is no camera '\(wanted ?? "")'\n") }
         let resumed = Self.positions(request.headers[HTTPHeader("Last-Event-ID")] ?? "")
         let followers = cameras.map { camera in
             let path = LogPaths(camera: camera, directory: subjects.logs).active
-            let start = resumed[LogPaths.fileName(camera)].map { $0 + 1 } ?? from.flatMap { UInt64($0) }
-            return (LogPaths.fileName(camera), LogFollower(path: path, from: start ?? LogFollower.end(of: path)))
+            let start = resumed[LogPaths.fileName(camera)].map { $0 &+ 1 } ?? from.flatMap { UInt64($0) }
+            let end = LogFollower.end(of: path)
+            return (LogPaths.fileName(camera), LogFollower(path: path, from: start ?? end - min(last, end)))
         }
         let types = request.query["types"].map { Set($0.split(separator: ",").map(String.init)) }
         let reader = FeedReader(followers, types: types)

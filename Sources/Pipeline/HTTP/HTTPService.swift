@@ -48,7 +48,7 @@ final class HTTPService: Sendable {
             await server.stop(timeout: 0)
             stopped.signal()
         }
-        _ = stopped.wait(timeout: .now() + 1)
+        _ = stopped.wait(timeout: .now() + 0.5)
     }
 
     private static func address(_ settings: HTTPSettings) -> any SocketAddress {

@@ -35,7 +35,8 @@ enum LivePage {
         #cameras { display: grid; grid-template-columns: repeat(auto-fill, minmax(22rem, 1fr)); gap: 1rem;
           align-content: start; }
         article, #log { background: var(--card); border-radius: .6rem; overflow: hidden; }
-        article img { display: block; width: 100%; aspect-ratio: 16 / 9; object-fit: contain; background: #000; }
+        article img { display: block; width: 100%; aspect-ratio: 16 / 9; object-fit: contain; background: #000;
+          visibility: hidden; }
         article div { display: flex; gap: .8rem; padding: .6rem .8rem; align-items: baseline; }
         article strong { flex: 1; overflow-wrap: anywhere; }
         .online { color: var(--good); } .offline, .connecting { color: var(--bad); } .ended, .stopped { color: var(--quiet); }
@@ -60,7 +61,16 @@ enum LivePage {
           row.append(title, people, state);
           article.append(image, row, reason);
           cameras.append(article);
-          return { article, image, people, state, reason, shown: false };
+          const c = { article, image, people, state, reason, online: false, waits: false };
+          const next = () => { c.waits = false; if (c.online) setTimeout(() => show(name, c), 200); };
+          image.addEventListener('load', () => { image.style.visibility = 'visible'; next(); });
+          image.addEventListener('error', next);
+          return c;
+        }
+        function show(name, c) {
+          if (!c.online || c.waits) return;
+          c.waits = true;
+          c.image.src = 'cameras/' + encodeURIComponent(name) + '/picture.jpg?' + Date.now();
         }
         async function refresh() {
           try {
@@ -76,9 +86,9 @@ enum LivePage {
               c.state.className = camera.state;
               c.reason.textContent = camera.reason || '';
               if (camera.width) c.image.style.aspectRatio = camera.width + ' / ' + camera.height;
-              const isOn = camera.state === 'online';
-              if (isOn && !c.shown) c.image.src = 'cameras/' + encodeURIComponent(camera.name) + '/stream?' + Date.now();
-              c.shown = isOn;
+              c.online = camera.state === 'online';
+              c.image.style.opacity = c.online ? 1 : 0.3;
+              show(camera.name, c);
             }
             const online = list.filter(c => c.state === 'online').length;
             summary.textContent = online + ' of ' + list.length + (list.length === 1 ? ' camera' : ' cameras') + ' online';
@@ -105,7 +115,7 @@ enum LivePage {
           events.prepend(item);
           while (events.children.length > 200) events.lastChild.remove();
         }
-        const feed = new EventSource('events?types=\#(types.joined(separator: ","))');
+        const feed = new EventSource('events?last=100&types=\#(types.joined(separator: ","))');
         for (const type of \#(jsonTypes)) feed.addEventListener(type, tell);
         refresh();
         setInterval(refresh, 2000);

@@ -37,10 +37,9 @@ struct Metrics {
         metrics.family("hcqd_people", "gauge", "People seen in the last frame.", each { Double($0.people) })
         metrics.family(
             "hcqd_inference_seconds_total", "counter", "Time spent in the network.", each { $0.inferenceSeconds })
-        metrics.family(
-            "hcqd_latency_seconds_sum", "counter", "Time from a frame's arrival to its events, added up.", each { $0.latencySum })
-        metrics.family(
-            "hcqd_latency_seconds_count", "counter", "Frames in hcqd_latency_seconds_sum.", each { Double($0.latencyCount) })
+        metrics.summary(
+            "hcqd_latency_seconds", "Time from a frame's arrival to its events.", sums: each { $0.latencySum },
+            counts: each { Double($0.latencyCount) })
         metrics.family(
             "hcqd_events_total", "counter", "Lines given to the event log, by type.",
             rows.flatMap { row in
@@ -75,6 +74,20 @@ struct Metrics {
     ) {
         guard !samples.isEmpty else { return }
         text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
+        add(name, samples)
+    }
+
+    private mutating func summary(
+        _ name: String, _ help: String, sums: [(labels: [(String, String)], value: Double)],
+        counts: [(labels: [(String, String)], value: Double)]
+    ) {
+        guard !counts.isEmpty else { return }
+        text += "# HELP \(name) \(help)\n# TYPE \(name) summary\n"
+        add(name + "_sum", sums)
+        add(name + "_count", counts)
+    }
+
+    private mutating func add(_ name: String, _ samples: [(labels: [(String, String)], value: Double)]) {
         for sample in samples {
             let labels = sample.labels.map { "\($0.0)=\"\(Self.escaped($0.1))\"" }.joined(separator: ",")
             let isWhole = sample.value == sample.value.rounded() && abs(sample.value) < 1e15

@@ -46,7 +46,9 @@ final class MQTTPublisher {
         }
     }
 
+    /// Sends what the cameras said last, and says goodbye.
     func end(_ session: MQTTSession) throws(MQTTError) {
+        for _ in 0..<5 { try step(session) }
         try session.publish(topics.available, Array("offline".utf8), retain: true)
         for _ in 0..<5 { note(try session.run(milliseconds: 20)) }
     }

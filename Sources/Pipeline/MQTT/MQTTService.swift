@@ -36,7 +36,7 @@ final class MQTTService: Sendable {
     /// Ends the connection; what was not sent is sent after the next start.
     func stop() {
         isEnding.store(true, ordering: .relaxed)
-        _ = ended.wait(timeout: .now() + 2)
+        _ = ended.wait(timeout: .now() + 1.2)
     }
 
     private var goesOn: Bool { !isEnding.load(ordering: .relaxed) }

@@ -41,7 +41,7 @@ struct MQTTTopics {
             config["object_id"] = "\(id)_\(sensor.key)"
             config["availability_topic"] = available
             config["device"] = device
-            guard let json = try? JSONSerialization.data(withJSONObject: config, options: [.sortedKeys]) else { return nil }
+            guard let json = try? JSONSerialization.data(withJSONObject: config, options: [.sortedKeys, .withoutEscapingSlashes]) else { return nil }
             return ("homeassistant/\(sensor.kind)/\(id)/\(sensor.key)/config", Array(json))
         }
     }

@@ -1,0 +1,37 @@
+import ArgumentParser
+internal import Pipeline
+
+/// `hcqd probe URL`
+struct ProbeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "probe", abstract: "Say what a camera sends and what hcqd would do with it.",
+        discussion: """
+            Examples:
+              hcqd probe 'rtsp://${USER}:${PASSWORD}@192.0.2.10/stream1'
+              hcqd probe front_door --config /etc/hcqd/hcqd.yaml
+            """)
+
+    @Argument(help: "A URL, a device, a file, or with --config a camera's name.")
+    var source: String
+
+    @Option(help: "Take the camera and the model's settings from this configuration.", completion: .file(extensions: ["yaml"]))
+    var config: String?
+
+    @Option(help: "How long to look, seconds.")
+    var seconds: Double = 3
+
+    func validate() throws {
+        if !(0...3600).contains(seconds) { throw ValidationError("--seconds \(seconds): must be 0...3600.") }
+    }
+
+    func run() throws {
+        try reporting {
+            let configuration = try config.map { try Configuration(contentsOf: $0) }
+            let camera = configuration?.cameras[source]
+            print(
+                try Probe(
+                    camera?.url ?? source, model: configuration?.model ?? ModelSettings(), camera: camera,
+                    seconds: seconds))
+        }
+    }
+}

@@ -1,0 +1,180 @@
+import Foundation
+import Testing
+
+/// The daemon as systemd and people see it, with cameras that behave and cameras that do not.
+@Suite(.serialized) struct DaemonTests {
+    let folder: Scratch
+    let camera: TestCamera
+
+    init() throws {
+        folder = try Scratch()
+        _ = try Hcqd.model(in: folder)
+        camera = try TestCamera(in: folder)
+    }
+
+    @Test func badCamerasCostTheGoodOnesNothingAndEveryLogIsComplete() throws {
+        let address = camera.address
+        let daemon = try LiveDaemon(
+            cameras: """
+                  good: {url: "\(address)cam"}
+                  second: {url: "\(address)cam", fps: 5}
+                  frozen: {url: "\(address)cam?freeze_after=20", connection: {read_timeout_s: 1}}
+                  closing: {url: "\(address)cam?close_after=20"}
+                  refused: {url: "rtsp://127.0.0.1:9/cam"}
+                  locked: {url: "\(address)cam?user=a&password=b"}
+                  garbage: {url: "\(address)cam?garbage_after=10&garbage_for=5"}
+                  jumping: {url: "\(address)cam?jump_after=20&jump=1000"}
+                """, in: folder)
+        try daemon.waitForLines("frozen") { $0.contains { $0.type == "camera_stalled" && $0.reason == "no_data" } }
+        try daemon.waitForLines("closing") { $0.contains { $0.type == "camera_offline" } }
+        try daemon.waitForLines("refused") { $0.contains { $0.type == "camera_offline" && $0.reason == "unreachable" } }
+        try daemon.waitForLines("locked") { $0.contains { $0.type == "camera_offline" && $0.reason == "unauthorized" } }
+        try daemon.waitForLines("jumping") { $0.contains { $0.type == "discontinuity" } }
+        try daemon.waitForLines("garbage") { $0.contains { $0.type == "camera_online" } }
+        try daemon.waitForLines("good") { $0.contains { $0.type == "start" } }
+        #expect(!daemon.lines("good").contains { $0.type == "camera_offline" })
+        let ending = daemon.stop()
+        #expect(ending.status == 0, "\(daemon.journal)")
+        #expect(ending.seconds < 5)
+        for name in ["good", "second", "frozen", "closing", "refused", "locked", "garbage", "jumping"] {
+            daemon.checkStory(name)
+        }
+        #expect(!daemon.journal.contains("stuck"))
+    }
+
+    @Test func reloadRestartsOnlyWhatChangedAndABadFileChangesNothing() throws {
+        let address = camera.address
+        let listener = try NotifyListener(in: folder)
+        let daemon = try LiveDaemon(
+            cameras: "  stays: {url: \"\(address)cam\"}\n  goes: {url: \"\(address)cam\"}\n", in: folder,
+            environment: ["NOTIFY_SOCKET": listener.path, "WATCHDOG_USEC": "3000000"])
+        try daemon.waitForLines("stays") { $0.contains { $0.type == "camera_online" } }
+        try daemon.waitForLines("goes") { $0.contains { $0.type == "start" } }
+        #expect(holds(within: 20) { listener.hear().contains("READY=1") })
+        #expect(holds(within: 20) { listener.hear().contains("WATCHDOG=1") })
+
+        try "cameras: {stays: {ulr: x}}".write(toFile: folder.path("c.yaml"), atomically: true, encoding: .utf8)
+        daemon.signal(SIGHUP)
+        #expect(holds(within: 20) { daemon.journal.contains("did you mean 'url'?") })
+        #expect(daemon.get("cameras")?.contains("\"name\":\"goes\"") == true)
+
+        try daemon.configure(cameras: "  stays: {url: \"\(address)cam\"}\n  new: {url: \"\(address)cam\"}\n")
+        daemon.signal(SIGHUP)
+        try daemon.waitForLines("new") { $0.contains { $0.type == "camera_online" } }
+        try daemon.waitForLines("goes") { lines in
+            lines.filter { $0.type == "start" }.count == lines.filter { $0.type == "end" }.count
+        }
+        #expect(daemon.lines("goes").last { $0.type == "end" }?.reason == "disabled")
+        #expect(daemon.lines("stays").count { $0.type == "camera_online" } == 1)
+        let heard = holds(within: 20) { listener.hear().contains("RELOADING=1\nMONOTONIC_USEC=") }
+        #expect(heard)
+        #expect(daemon.stop().status == 0)
+        #expect(listener.hear().contains("STOPPING=1"))
+        for name in ["stays", "goes", "new"] { daemon.checkStory(name) }
+    }
+
+    @Test func aKilledDaemonsStoryIsCompletedByTheNextOne() throws {
+        let cameras = "  door: {url: \"\(camera.address)cam\"}\n"
+        do {
+            let first = try LiveDaemon(cameras: cameras, in: folder)
+            try first.waitForLines("door") { $0.contains { $0.type == "start" } }
+            first.signal(SIGKILL)
+        }
+        let second = try LiveDaemon(cameras: cameras, in: folder)
+        try second.waitForLines("door") { $0.contains { $0.type == "end" && $0.reason == "restart" } }
+        #expect(second.stop().status == 0)
+        second.checkStory("door")
+    }
+
+    @Test func renamedLogsGoOnInANewFileAfterSIGUSR1() throws {
+        let daemon = try LiveDaemon(cameras: "  door: {url: \"\(camera.address)cam\"}\n", in: folder)
+        try daemon.waitForLines("door") { $0.contains { $0.type == "start" } }
+        try FileManager.default.moveItem(atPath: folder.path("events/door.jsonl"), toPath: folder.path("events/old.jsonl"))
+        daemon.signal(SIGUSR1)
+        try daemon.waitForLines("door") { !$0.isEmpty }
+        #expect(daemon.stop().status == 0)
+        let old = String(decoding: try folder.data("events/old.jsonl"), as: UTF8.self).split(separator: "\n").count
+        #expect(daemon.lines("door").first?.seq == old + 1)
+    }
+
+    @Test func pagesTellWhatGoesOn() throws {
+        let daemon = try LiveDaemon(cameras: "  door: {url: \"\(camera.address)cam\"}\n", in: folder)
+        try daemon.waitForLines("door") { $0.contains { $0.type == "start" } }
+        let metrics = try #require(daemon.get("metrics"))
+        #expect(metrics.contains("hcqd_camera_online{camera=\"door\"} 1\n"))
+        if FileManager.default.isExecutableFile(atPath: "/usr/bin/promtool") {
+            try metrics.write(toFile: folder.path("metrics.txt"), atomically: true, encoding: .utf8)
+            let check = try Hcqd.run("/bin/sh", ["-c", "promtool check metrics < metrics.txt"], in: folder)
+            #expect(check.status == 0, "\(check.text)\(check.errors)")
+        }
+        #expect(daemon.get("cameras")?.contains("\"state\":\"online\"") == true)
+        #expect(daemon.get("")?.contains("<title>hcqd</title>") == true)
+        let feed = try Hcqd.run(
+            "/usr/bin/curl", ["-s", "-N", "-m", "2", "http://127.0.0.1:\(daemon.port)/events?camera=door&from=1"], in: folder)
+        #expect(feed.text.contains("id: door:1\nevent: camera_online\ndata: {\"v\":1,\"seq\":1,"))
+        let picture = try Hcqd.run(
+            "/usr/bin/curl", ["-s", "http://127.0.0.1:\(daemon.port)/cameras/door/picture.jpg", "-o", "p.jpg"], in: folder)
+        #expect(picture.status == 0)
+        #expect(try folder.data("p.jpg").starts(with: [0xff, 0xd8]))
+        #expect(daemon.get("cameras", headers: ["Host: elsewhere.example"])?.contains("door") == false)
+        #expect(daemon.stop().status == 0)
+    }
+
+    @Test func aTokenIsAskedForWhenThereIsOne() throws {
+        let daemon = try LiveDaemon(
+            cameras: "  door: {url: \"rtsp://127.0.0.1:9/\"}\n", in: folder, more: "", environment: ["TOKEN": "s3cret"])
+        try daemon.configure(cameras: "  door: {url: \"rtsp://127.0.0.1:9/\"}\n")
+        let text = try String(contentsOfFile: folder.path("c.yaml"), encoding: .utf8)
+        try text.replacing("http: {enabled: true,", with: "http: {enabled: true, token: \"${TOKEN}\",").write(
+            toFile: folder.path("c.yaml"), atomically: true, encoding: .utf8)
+        daemon.signal(SIGHUP)
+        #expect(holds(within: 20) { daemon.get("cameras")?.contains("token is needed") == true })
+        #expect(daemon.get("cameras", headers: ["Authorization: Bearer wrong!"])?.contains("door") == false)
+        #expect(daemon.get("cameras", headers: ["Authorization: Bearer s3cret"])?.contains("door") == true)
+        #expect(daemon.get("healthz") == "ok\n")
+        #expect(!daemon.journal.contains("s3cret"))
+        #expect(daemon.stop().status == 0)
+    }
+
+    @Test func probeSaysWhatACameraSends() throws {
+        let outcome = try Hcqd.run("probe", camera.address + "cam", "--seconds", "1", in: folder)
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        #expect(outcome.text.contains("h264") && outcome.text.contains("384x288"))
+        let refused = try Hcqd.run("probe", "rtsp://user:secret@127.0.0.1:9/cam", in: folder)
+        #expect(refused.status == 1)
+        #expect(!refused.errors.contains("secret"))
+    }
+}
+
+/// A socket that listens as systemd does.
+private final class NotifyListener {
+    let path: String
+    private let descriptor: Int32
+    private var heard = ""
+
+    init(in folder: Scratch) throws {
+        path = folder.path("notify")
+        descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        let bound = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        try #require(bound == 0)
+    }
+
+    deinit { close(descriptor) }
+
+    /// Everything that came so far, a line between messages.
+    func hear() -> String {
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        while true {
+            let count = recv(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT))
+            if count < 0 { return heard }
+            heard += String(decoding: buffer[..<count], as: UTF8.self) + "\n"
+        }
+    }
+}
