@@ -15,7 +15,7 @@ from .decoder import Decoder, LayerOutput
 from .heads import Heads
 from .keypoints import image_joints
 from .pixel_decoder import Features, PixelDecoder
-from .proposals import ProposalHead, Proposals, positions, select, starting_logits
+from .proposals import ProposalHead, positions, select, starting_logits
 
 
 @dataclass

@@ -98,20 +98,25 @@ def _compare_values(name: str, found: Tensor, truth: Tensor, result: Comparison)
 def run(case: Case, binary: Path) -> Comparison:
     """Runs `hcqd forward` and the twin on one case. Raises `RuntimeError` where hcqd fails."""
     with tempfile.TemporaryDirectory() as folder:
-        model, image, output = (Path(folder) / f"{name}.safetensors" for name in ("model", "image", "output"))
+        model = Path(folder) / "model.safetensors"
         save(random_network(case.config, case.seed, case.sigma), model, case.dtype)
-        picture = random_image(*case.size, case.seed)
-        truth = load(model, torch.float64)
-        chosen = _choice(truth, picture)
-        given = chosen is not None and case.given_choice
-        save_file({"image": picture} | ({"chosen": chosen} if given else {}), image)
+        return run_model(model, random_image(*case.size, case.seed), binary, case.given_choice)
+
+
+def run_model(model: Path, picture: Tensor, binary: Path, given_choice: bool = True) -> Comparison:
+    """The same for a weight file and a picture, [1, 3, H, W] normalised."""
+    truth = load(model, torch.float64)
+    chosen = _choice(truth, picture)
+    with tempfile.TemporaryDirectory() as folder:
+        image, output = (Path(folder) / f"{name}.safetensors" for name in ("image", "output"))
+        save_file({"image": picture} | ({"chosen": chosen} if chosen is not None and given_choice else {}), image)
         command = [str(binary), "forward", "--model", str(model), "--input", str(image), "--output", str(output)]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f"hcqd forward ended with {done.returncode}: {done.stderr.strip()}")
-        with torch.inference_mode():
-            expected = truth(picture.double(), chosen).outputs()
-        return compare(load_file(output), expected)
+        found = load_file(output)
+    with torch.inference_mode():
+        return compare(found, truth(picture.double(), chosen).outputs())
 
 
 @torch.inference_mode()

@@ -8,10 +8,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file
 
 from hcqnet.macs import count
-from hcqnet.new import random_network
-from hcqnet.parity import Case, cases, run
+from hcqnet.new import random_image, random_network
+from hcqnet.parity import Case, cases, run, run_model
 from hcqnet.weights import save
 
 BINARY = Path(os.environ.get("HCQD_BINARY", Path(__file__).parents[2] / ".build/release/hcqd"))
@@ -25,6 +26,19 @@ pytestmark = pytest.mark.skipif(
 @pytest.mark.parametrize("case", [pytest.param(case, id=name) for name, case in cases().items()])
 def test_engine_equals_twin(case: Case) -> None:
     result = run(case, BINARY)
+    assert not result.divergences, "\n".join(map(str, result.divergences))
+
+
+SHIPPED = [
+    path
+    for path in sorted((Path(__file__).parents[2] / "Models").glob("*.safetensors"))
+    if all(tensor.is_floating_point() for tensor in load_file(path).values())  # an int8 file is no exact network
+]
+
+
+@pytest.mark.parametrize("model", SHIPPED, ids=lambda path: path.stem)
+def test_engine_equals_twin_on_shipped_weights(model: Path) -> None:
+    result = run_model(model, random_image(384, 640, seed=1), BINARY)
     assert not result.divergences, "\n".join(map(str, result.divergences))
 
 
