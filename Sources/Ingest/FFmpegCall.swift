@@ -46,6 +46,7 @@ extension FFmpegFailure {
         case hcq_averror_protocol_not_found():
             if case .url(let scheme) = location.kind { return .unknownScheme(location: shown, scheme: scheme) }
         case hcq_averror(EACCES): return .accessDenied(location: shown)
+        case hcq_averror_invaliddata() where stage != .read: return .unknownFormat(location: shown)
         default: break
         }
         if !location.isRemote { return .failed(location: shown, call: call, reason: reason) }

@@ -75,7 +75,9 @@ extension IngestError: CustomStringConvertible {
         case .noDeviceSupport(let location, let library):
             "\(location): V4L2 devices need \(library); install Debian's package libavdevice59"
         case .cannotConnect(let location, let reason):
-            "\(location): cannot connect: \(reason); check address, port and network"
+            location.hasPrefix("/dev/")
+                ? "\(location): cannot be opened: \(reason); check that it is a camera and that no one else uses it"
+                : "\(location): cannot connect: \(reason); check address, port and network"
         case .unauthorized(let location): "\(location): refused: check user name and password"
         case .noSuchStream(let location): "\(location): the server knows no such stream; check the path of the URL"
         case .timedOut(let location, let stage, let seconds):

@@ -49,3 +49,32 @@ public struct StreamInfo: Sendable, Equatable {
     public var inputSize: PixelSize
     public var contentSize: PixelSize
 }
+
+/// What became of a stream's pictures.
+public struct IngestStatistics: Sendable, Equatable {
+    /// Pictures that were decoded and not dropped.
+    public var decoded = 0
+    /// Frames that `next()` gave.
+    public var delivered = 0
+    /// Decoded pictures with damage in them.
+    public var damaged = 0
+    /// Pictures left out after damage.
+    public var dropped = 0
+    /// Packets, or files of a folder, that could not be decoded.
+    public var decodeErrors = 0
+    public var keyFrames = 0
+    /// Pictures from the last key frame but one to the last; nil before the second.
+    public var keyFrameInterval: Int?
+    private var lastKeyFrame: Int?
+
+    public init() {}
+
+    mutating func count(isKey: Bool) {
+        if isKey {
+            keyFrameInterval = lastKeyFrame.map { decoded - $0 }
+            lastKeyFrame = decoded
+            keyFrames += 1
+        }
+        decoded += 1
+    }
+}

@@ -15,6 +15,8 @@ public final class VideoSource: @unchecked Sendable {
     /// Facts met on the way, each once, in the order of their first appearance, with the newest counts.
     public private(set) var warnings: [IngestWarning] = []
     private var news: [IngestWarning] = []
+    /// What became of the stream's pictures so far.
+    public private(set) var statistics = IngestStatistics()
 
     private let camera: CameraID
     private let settings: SourceSettings
@@ -34,15 +36,10 @@ public final class VideoSource: @unchecked Sendable {
     private var lastDuration: Int64 = 40_000
     private var lastTime: StreamTime?
     private var lastDisplaySize: PixelSize?
-    private var anchor: Int64?
-    private var decodedCount = 0
-    private var deliveredCount = 0
+    private var lastStoredSize: PixelSize?
     private var repairedCount = 0
-    private var damagedCount = 0
-    private var droppedCount = 0
     private var droppedInARow = 0
     private var waitsForKeyFrame = false
-    private var decodeErrorsSeen = 0
     private var isFinished = false
 
     /// Opens and probes a source; blocks until it is known what it holds.
@@ -125,17 +122,17 @@ public final class VideoSource: @unchecked Sendable {
                 return first
             }
             let stamp = try reader.next(into: frame)
-            if let unreadable = reader.unreadable, decodeErrorsSeen != unreadable.count {
-                decodeErrorsSeen = unreadable.count
+            if let unreadable = reader.unreadable, statistics.decodeErrors != unreadable.count {
+                statistics.decodeErrors = unreadable.count
                 warn(.unreadablePictures(count: unreadable.count, first: unreadable.first))
             }
             return stamp
         case .stream(let reader):
             let stamp = try reader.next(into: frame)
             for finding in reader.takeFindings() { warn(finding) }
-            if reader.decodeErrors != decodeErrorsSeen {
-                decodeErrorsSeen = reader.decodeErrors
-                warn(.decodeErrors(count: decodeErrorsSeen))
+            if reader.decodeErrors != statistics.decodeErrors {
+                statistics.decodeErrors = reader.decodeErrors
+                warn(.decodeErrors(count: statistics.decodeErrors))
                 if info.isLive { waitsForKeyFrame = true }
             }
             return stamp
@@ -146,9 +143,9 @@ public final class VideoSource: @unchecked Sendable {
     private func accept(_ stamp: PictureStamp) throws(IngestError) -> Frame? {
         guard passesDamageCheck() else { return nil }
         let time = moment(of: stamp)
-        decodedCount += 1
+        statistics.count(isKey: frame.pointee.key_frame != 0)
         lastDuration = stamp.duration
-        if decodedCount == 1 { try skipAhead(from: stamp) }
+        if statistics.decoded == 1 { try skipAhead(from: stamp) }
         if let end = settings.end, time.seconds >= end {
             isFinished = true
             return nil
@@ -161,12 +158,10 @@ public final class VideoSource: @unchecked Sendable {
     /// Cameras: pictures that build on damage are left out until a key frame. Files: they are counted.
     private func passesDamageCheck() -> Bool {
         let isDamaged = frame.pointee.decode_error_flags != 0 || frame.pointee.flags & AV_FRAME_FLAG_CORRUPT != 0
+        if isDamaged { statistics.damaged += 1 }
         guard info.isLive else {
-            if isDamaged {
-                damagedCount += 1
-                warn(.damagedPictures(count: damagedCount))
-            }
-            return true
+            if isDamaged { warn(.damagedPictures(count: statistics.damaged)) }
+            return !(isDamaged && hasStrangeSize) || drop()
         }
         if isDamaged { waitsForKeyFrame = true }
         guard waitsForKeyFrame else { return true }
@@ -176,9 +171,18 @@ public final class VideoSource: @unchecked Sendable {
             droppedInARow = 0
             return true
         }
-        droppedCount += 1
         droppedInARow += 1
-        warn(.droppedPictures(count: droppedCount))
+        return drop()
+    }
+
+    /// A damaged header can claim any size; a true change of size comes undamaged.
+    private var hasStrangeSize: Bool {
+        lastStoredSize.map { $0 != PixelSize(width: Int(frame.pointee.width), height: Int(frame.pointee.height)) } ?? false
+    }
+
+    private func drop() -> Bool {
+        statistics.dropped += 1
+        warn(.droppedPictures(count: statistics.dropped))
         return false
     }
 
@@ -187,7 +191,6 @@ public final class VideoSource: @unchecked Sendable {
         let step = info.isLive ? lastArrival.map { monotonic - $0 } ?? lastDuration : lastDuration
         lastArrival = monotonic
         let (microseconds, finding) = timeline.advance(stamp: stamp.presentation, step: step)
-        if anchor == nil { anchor = stamp.presentation }
         if case .jump = finding { arrival.restart() }
         var utc = (info.startTimeUTC ?? 0) + microseconds
         var clockStep: Int64 = 0
@@ -198,7 +201,7 @@ public final class VideoSource: @unchecked Sendable {
         if clockStep != 0 { warn(.clockStepped(at: time, seconds: Double(clockStep) / 1_000_000)) }
         switch finding {
         case .regular: break
-        case .repaired where decodedCount == 0: break
+        case .repaired where statistics.decoded == 0: break
         case .repaired:
             repairedCount += 1
             warn(.repairedTimeStamps(count: repairedCount))
@@ -232,9 +235,10 @@ public final class VideoSource: @unchecked Sendable {
                 width: geometry.stored.width, height: geometry.stored.height)
         }
         noteSize(geometry.display, at: time)
-        defer { deliveredCount += 1 }
+        lastStoredSize = geometry.stored
+        defer { statistics.delivered += 1 }
         return Frame(
-            camera: camera, time: time, index: deliveredCount, size: geometry.display, input: input,
+            camera: camera, time: time, index: statistics.delivered, size: geometry.display, input: input,
             picture: settings.keepPicture ? DecodedPicture(keeping: picture, geometry, color) : nil)
     }
 
@@ -256,11 +260,11 @@ public final class VideoSource: @unchecked Sendable {
 
     private func finish() throws(IngestError) {
         isFinished = true
-        if decodedCount == 0 && !info.isLive {
-            throw .nothingDecoded(location: location.shown, errors: decodeErrorsSeen)
+        if statistics.decoded == 0 && !info.isLive {
+            throw .nothingDecoded(location: location.shown, errors: statistics.decodeErrors)
         }
         let end = (lastTime?.seconds ?? 0) + Double(lastDuration) / 1_000_000
-        if deliveredCount == 0, let start = settings.start, start > 0 {
+        if statistics.delivered == 0, let start = settings.start, start > 0 {
             warn(.emptyRange(start: start, streamEnd: end))
         }
         guard case .stream(let reader) = input, !info.isLive else { return }

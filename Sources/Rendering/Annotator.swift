@@ -107,7 +107,7 @@ public final class Annotator {
 
     private func drawLabel(of track: Track, on canvas: Canvas) {
         let corner = canvas.position(Point(x: track.person.box.x0, y: track.person.box.y0))
-        let score = Int((min(max(track.person.score, 0), 1) * 100).rounded())
+        let score = track.person.score.isFinite ? Int((min(max(track.person.score, 0), 1) * 100).rounded()) : 0
         let words = track.state == .seen ? "#\(track.id.ordinal)  \(score)%" : "#\(track.id.ordinal)  ?"
         label(words, left: corner.x - pen / 2, bottom: corner.y - pen / 2, track.color, on: canvas)
     }

@@ -16,7 +16,7 @@ struct Color: Equatable {
     /// The colour of a track: the same in every frame and run, far from those of its neighbours in number.
     static func track(_ ordinal: UInt64) -> Color { palette[Int(ordinal % UInt64(palette.count))] }
 
-    /// Hues a golden angle apart at one lightness, so that any run of a few dozen differs to the eye as much as it can.
+    /// Hues a golden angle apart in two lightnesses by turns: any run of a few dozen differs as much as it can.
     private static let palette: [Color] = (0..<64).map { i in
         let hue = 2 * Double.pi * (0.07 + Double(i) * 0.618_033_988_749_895)
         return Color(lightness: i % 2 == 0 ? 0.78 : 0.70, chroma: 0.16, hue: hue)

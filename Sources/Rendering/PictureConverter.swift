@@ -54,7 +54,8 @@ final class PictureConverter {
     private func prepare(_ wanted: Plan) -> Bool {
         if plan == wanted { return true }
         sws_freeContext(scaler)
-        let flags = SWS_BICUBIC | SWS_FULL_CHR_H_INT | SWS_ACCURATE_RND
+        // Where nothing is scaled libswscale has a fast path, which the exact flags would close.
+        let flags = wanted.stored == wanted.scaled ? SWS_BILINEAR : SWS_BICUBIC | SWS_FULL_CHR_H_INT | SWS_ACCURATE_RND
         scaler = sws_getContext(
             Int32(wanted.stored.width), Int32(wanted.stored.height), AVPixelFormat(wanted.format),
             Int32(wanted.scaled.width), Int32(wanted.scaled.height), AV_PIX_FMT_RGB24, flags, nil, nil, nil)

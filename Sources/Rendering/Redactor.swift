@@ -6,7 +6,7 @@ internal import Scene
 struct Redactor {
     /// How far a cover reaches beyond the mask, as a share of the person's height.
     private static let growth: Float = 0.05
-    private static let leastGrowth = 4
+    private static let leastGrowth: Float = 4
 
     /// Seconds for which a place stays covered.
     private let hold: Double
@@ -35,8 +35,8 @@ struct Redactor {
         let now = Int32((time.microseconds - (origin ?? 0)) / 1000)
         let end = now + Int32(min(max(hold, 0), 3600) * 1000)
         for person in people {
-            let radius = max(Self.leastGrowth, Int(person.box.height * Float(size.height) * Self.growth))
-            hold(person, radius: min(radius, 64), until: end)
+            let growth = person.box.height * Float(size.height) * Self.growth
+            hold(person, radius: growth.isFinite ? Int(min(max(growth, Self.leastGrowth), 64)) : 64, until: end)
         }
         fill(now: now, on: canvas)
         canvas.isRedacted = true
@@ -50,7 +50,11 @@ struct Redactor {
         } else {
             shape = Silhouette(person.box, in: size, margin: radius)
         }
-        guard let shape else { return }
+        if let shape { hold(shape, until: end) }
+        if let head = Silhouette(headOf: person, in: size) { hold(head, until: end) }
+    }
+
+    private mutating func hold(_ shape: Silhouette, until end: Int32) {
         let rowLength = size.width
         until.withUnsafeMutableBufferPointer { until in
             for y in 0..<shape.height {

@@ -52,6 +52,33 @@ struct Silhouette {
         bits = [UInt8](repeating: 1, count: width * height)
     }
 
+    /// A disc around the middle of the face, wide enough for the head, when joints of the face were seen: a mask may miss
+    /// just that part.
+    init?(headOf person: Person, in size: PixelSize) {
+        let face = [Joint.nose, .leftEye, .rightEye, .leftEar, .rightEar].compactMap { person[$0] }
+            .filter { $0.confidence >= 0.3 && $0.position.x.isFinite && $0.position.y.isFinite }
+        guard !face.isEmpty else { return nil }
+        let (w, h) = (Float(size.width), Float(size.height))
+        let points = face.map { (x: min(max($0.position.x, -1), 2) * w, y: min(max($0.position.y, -1), 2) * h) }
+        let x = points.reduce(0) { $0 + $1.x } / Float(points.count)
+        let y = points.reduce(0) { $0 + $1.y } / Float(points.count)
+        let spread = points.map { max(abs($0.x - x), abs($0.y - y)) }.max() ?? 0
+        let tall = person.box.height.isFinite ? person.box.height : 0
+        let radius = min(max(1.8 * spread, 0.09 * tall * h, 3), h)
+        left = max(0, Int(x - radius))
+        top = max(0, Int(y - radius))
+        width = min(size.width, Int(x + radius) + 1) - left
+        height = min(size.height, Int(y + radius) + 1) - top
+        guard width > 0 && height > 0 else { return nil }
+        bits = [UInt8](repeating: 0, count: width * height)
+        for row in 0..<height {
+            for column in 0..<width {
+                let (dx, dy) = (Float(left + column) + 0.5 - x, Float(top + row) + 0.5 - y)
+                if dx * dx + dy * dy <= radius * radius { bits[row * width + column] = 1 }
+            }
+        }
+    }
+
     /// Grows the person by `radius` pixels in every direction (a square); the margin must be as wide.
     mutating func dilate(by radius: Int) {
         guard radius > 0 else { return }

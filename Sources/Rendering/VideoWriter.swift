@@ -179,6 +179,7 @@ public final class VideoWriter {
                 "avcodec_parameters_from_context", avcodec_parameters_from_context(stream.pointee.codecpar, encoder))
             let code = avio_open(&container.pointee.pb, "file:" + path, AVIO_FLAG_WRITE)
             if code < 0 { throw .cannotWrite(path: path, reason: reason(code)) }
+            container.pointee.flags |= AVFMT_FLAG_FLUSH_PACKETS
             var options: OpaquePointer?
             av_dict_set(&options, "movflags", "frag_keyframe+empty_moov+default_base_moof", 0)
             defer { av_dict_free(&options) }
