@@ -35,7 +35,8 @@ extension PictureGeometry {
 
 extension DecodedPicture {
     /// Keeps the decoder's buffer alive; nothing is copied.
-    convenience init?(keeping frame: UnsafeMutablePointer<AVFrame>, _ geometry: PictureGeometry, _ color: PictureColor) {
+    convenience init?(keeping frame: UnsafeMutablePointer<AVFrame>, _ geometry: PictureGeometry, _ color: PictureColor)
+    {
         guard let kept = av_frame_clone(frame) else { return nil }
         let planes = (0..<4).compactMap { plane in
             data(kept, plane).map { Plane(data: UnsafePointer($0), stride: stride(kept, plane)) }
@@ -65,7 +66,9 @@ extension Demuxer {
     /// Microseconds since 1970 at which the recording says it was made.
     var creationTime: Int64? {
         for metadata in [context.pointee.metadata, stream.pointee.metadata] {
-            guard let entry = av_dict_get(metadata, "creation_time", nil, 0), let text = entry.pointee.value else { continue }
+            guard let entry = av_dict_get(metadata, "creation_time", nil, 0), let text = entry.pointee.value else {
+                continue
+            }
             var time: Int64 = 0
             if av_parse_time(&time, text, 0) >= 0 { return time }
         }
@@ -106,7 +109,10 @@ extension StreamInfo {
     }
 
     /// What a folder's first readable picture, in `frame`, tells.
-    init(_ reader: PictureReader, _ frame: UnsafeMutablePointer<AVFrame>, _ location: Location, _ settings: SourceSettings) {
+    init(
+        _ reader: PictureReader, _ frame: UnsafeMutablePointer<AVFrame>, _ location: Location,
+        _ settings: SourceSettings
+    ) {
         let format = AVPixelFormat(frame.pointee.format)
         let geometry = PictureGeometry(frame, streamAspect: 1, .upright, settings.inputSize)
         let ratio = frame.pointee.sample_aspect_ratio

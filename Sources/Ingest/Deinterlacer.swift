@@ -3,12 +3,13 @@ internal import Glibc
 
 /// Makes one picture of the two fields of an interlaced one, at the first field's moment.
 ///
-/// The first field's lines stay; each line of the second field becomes the median of itself and its two neighbours. Where
-/// nothing moves it lies between them and stays, so that still parts keep their full resolution; where something moves it
-/// sticks out like a comb's teeth and is replaced. (Three-tap vertical-temporal median filter; no delay, no state.)
+/// The first field's lines stay; each line of the second field becomes the median of itself and its two neighbours.
+/// Where nothing moves it lies between them and stays, so that still parts keep their full resolution; where something
+/// moves it sticks out like a comb's teeth and is replaced. (Three-tap vertical-temporal median filter; no delay, no
+/// state.)
 struct Deinterlacer {
-    /// A new frame with the deinterlaced picture and the properties of `frame`; nil for formats without lines of samples
-    /// (palettes, bit streams) and when memory is short.
+    /// A new frame with the deinterlaced picture and the properties of `frame`; nil for formats without lines of
+    /// samples (palettes, bit streams) and when memory is short.
     static func deinterlaced(_ frame: UnsafeMutablePointer<AVFrame>) -> UnsafeMutablePointer<AVFrame>? {
         let format = AVPixelFormat(frame.pointee.format)
         guard let description = av_pix_fmt_desc_get(format) else { return nil }

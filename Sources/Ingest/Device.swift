@@ -6,7 +6,8 @@ internal import Glibc
 /// It lives in libavdevice, which pulls in sound and window systems; so it is loaded only when a device is named.
 func deviceFormat(_ location: Location) throws(IngestError) -> UnsafePointer<AVInputFormat>? {
     let library = "libavdevice.so.\(avformat_version() >> 16)"
-    guard let handle = dlopen(library, RTLD_NOW | RTLD_GLOBAL), let symbol = dlsym(handle, "avdevice_register_all") else {
+    guard let handle = dlopen(library, RTLD_NOW | RTLD_GLOBAL), let symbol = dlsym(handle, "avdevice_register_all")
+    else {
         throw .noDeviceSupport(location: location.shown, library: library)
     }
     typealias Register = @convention(c) () -> Void

@@ -21,8 +21,8 @@ func check(_ call: String, _ code: Int32) throws(FFmpegFailure) -> Int32 {
     return code
 }
 
-/// Silences FFmpeg's own log once: it writes to standard error and shows URLs with their passwords. Everything that a user
-/// should know comes as `IngestError` or `IngestWarning`.
+/// Silences FFmpeg's own log once: it writes to standard error and shows URLs with their passwords. Everything that a
+/// user should know comes as `IngestError` or `IngestWarning`.
 func silenceFFmpeg() { _ = silenced }
 
 private let silenced: Void = av_log_set_level(AV_LOG_QUIET)
@@ -46,7 +46,11 @@ extension FFmpegFailure {
         case hcq_averror_protocol_not_found():
             if case .url(let scheme) = location.kind { return .unknownScheme(location: shown, scheme: scheme) }
         case hcq_averror(EACCES): return .accessDenied(location: shown)
-        case hcq_averror_invaliddata() where stage != .read: return .unknownFormat(location: shown)
+        case hcq_averror_invaliddata() where stage != .read:
+            if case .url(let scheme) = location.kind, !scheme.hasPrefix("http") {
+                return .cannotConnect(location: shown, reason: "the server gave no proper answer")
+            }
+            return .unknownFormat(location: shown)
         default: break
         }
         if !location.isRemote { return .failed(location: shown, call: call, reason: reason) }

@@ -126,7 +126,9 @@ private func attachVAAPI(
     guard isSupported else { return "libavcodec has no VAAPI for this codec" }
     var device: UnsafeMutablePointer<AVBufferRef>?
     let code = av_hwdevice_ctx_create(&device, AV_HWDEVICE_TYPE_VAAPI, nil, nil, 0)
-    guard code >= 0 else { return "no VAAPI device: " + FFmpegFailure(call: "av_hwdevice_ctx_create", code: code).reason }
+    guard code >= 0 else {
+        return "no VAAPI device: " + FFmpegFailure(call: "av_hwdevice_ctx_create", code: code).reason
+    }
     context.pointee.hw_device_ctx = device
     context.pointee.get_format = { _, offered in
         guard let offered else { return AV_PIX_FMT_NONE }

@@ -22,7 +22,8 @@ final class PicturePool: Sendable {
 
     /// A picture whose pixels the caller fills in before it shows the picture to anyone.
     func picture(content: PixelSize) -> NetworkPicture {
-        let pixels = free.withLock { Free(buffers: $0.buffers.popLast().map { [$0] } ?? []) }.buffers.first ?? allocate()
+        let pixels =
+            free.withLock { Free(buffers: $0.buffers.popLast().map { [$0] } ?? []) }.buffers.first ?? allocate()
         return NetworkPicture(size: size, content: content, pixels: pixels) { [self] in give(back: $0) }
     }
 

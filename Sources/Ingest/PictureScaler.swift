@@ -55,7 +55,8 @@ final class PictureScaler {
     ) -> Bool {
         let sources = (0..<4).map { data(frame, $0).map { UnsafePointer($0) } }
         let strides = (0..<4).map { Int32(stride(frame, $0)) }
-        return sws_scale(scaler, sources, strides, 0, frame.pointee.height, [pixels, nil, nil, nil], [Int32(rowBytes), 0, 0, 0])
+        return sws_scale(
+            scaler, sources, strides, 0, frame.pointee.height, [pixels, nil, nil, nil], [Int32(rowBytes), 0, 0, 0])
             > 0
     }
 

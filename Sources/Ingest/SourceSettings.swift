@@ -16,7 +16,8 @@ public struct SourceSettings: Sendable, Equatable {
     public var end: Double?
     /// The frame rate of a folder or a pattern of pictures.
     public var picturesFPS: Double
-    /// Microseconds since 1970 that stand for the first frame of a file; nil takes the container's creation time, else 0.
+    /// Microseconds since 1970 that stand for the first frame of a file; nil takes the container's creation time, else
+    /// 0.
     public var startTimeUTC: Int64?
     /// How cameras and servers are reached.
     public var connection: ConnectionSettings

@@ -12,8 +12,8 @@ struct PictureStamp {
 
 /// A container and its decoder: pictures in presentation order. Each picture of a file comes out once.
 ///
-/// How a fault is concealed depends on the timing of decoder threads. So several threads decode strictly, up to the first
-/// fault; there the file is opened again and one thread, which conceals, goes on where they ended.
+/// How a fault is concealed depends on the timing of decoder threads. So several threads decode strictly, up to the
+/// first fault; there the file is opened again and one thread, which conceals, goes on where they ended.
 final class StreamReader {
     private(set) var demuxer: Demuxer
     private(set) var decoder: PictureDecoder
@@ -62,8 +62,8 @@ final class StreamReader {
     /// process in FFmpeg 5.1: "Assertion frame->buf[0] failed".)
     private static let strictCodecs = [AV_CODEC_ID_H264, AV_CODEC_ID_HEVC, AV_CODEC_ID_VP9, AV_CODEC_ID_AV1]
 
-    /// Decoder threads for a file: as asked where the pictures do not depend on it, else 1. The older codecs that are left
-    /// with one thread are the light ones.
+    /// Decoder threads for a file: as asked where the pictures do not depend on it, else 1. The older codecs that are
+    /// left with one thread are the light ones.
     private static func threads(_ settings: SourceSettings, for codec: AVCodecID) -> Int {
         let properties = avcodec_descriptor_get(codec).map { Int32($0.pointee.props) } ?? 0
         guard strictCodecs.contains(codec) || properties & AV_CODEC_PROP_INTRA_ONLY != 0 else { return 1 }
@@ -177,7 +177,8 @@ final class StreamReader {
     private func stamp(of frame: UnsafeMutablePointer<AVFrame>) -> PictureStamp {
         let best = frame.pointee.best_effort_timestamp
         let microseconds = hcq_time_base_q()
-        var duration = frame.pointee.pkt_duration > 0 ? av_rescale_q(frame.pointee.pkt_duration, timeBase, microseconds) : 0
+        var duration =
+            frame.pointee.pkt_duration > 0 ? av_rescale_q(frame.pointee.pkt_duration, timeBase, microseconds) : 0
         if duration <= 0 { duration = Int64(1_000_000 / (framesPerSecond ?? 25)) }
         return PictureStamp(
             presentation: best == hcq_nopts_value() ? nil : av_rescale_q(best, timeBase, microseconds),
@@ -198,7 +199,8 @@ final class StreamReader {
     var declaredDuration: Double? {
         let stream = demuxer.stream.pointee
         // libavformat shortens an AVI's duration to what is there; its header still counts all frames.
-        if name(demuxer.context.pointee.iformat.pointee.name) == "avi", stream.nb_frames > 0, let fps = framesPerSecond {
+        if name(demuxer.context.pointee.iformat.pointee.name) == "avi", stream.nb_frames > 0, let fps = framesPerSecond
+        {
             return Double(stream.nb_frames) / fps
         }
         if stream.duration != hcq_nopts_value() && stream.duration > 0 {

@@ -13,8 +13,8 @@ struct Timeline {
         case jump(Int64)
     }
 
-    /// A jump forward beyond this is taken out: 10 s where a format may jump (MPEG-TS, RTP), 30 h elsewhere, where a long
-    /// gap means that nothing was recorded. These are the thresholds of the ffmpeg tool.
+    /// A jump forward beyond this is taken out: 10 s where a format may jump (MPEG-TS, RTP), 30 h elsewhere, where a
+    /// long gap means that nothing was recorded. These are the thresholds of the ffmpeg tool.
     private let largestGap: Int64
     /// A step back up to this may be a frame out of order; time waits for the stream to catch up.
     private static let smallestJumpBack: Int64 = 500_000
@@ -89,8 +89,8 @@ struct FrameSampler {
 
 /// Gives frames of a live stream the wall-clock time at which they were taken, as well as arrival can tell it.
 ///
-/// Packets can be late and never early, so the earliest arrival relative to stream time is the best one; it may rise slowly
-/// since clocks drift. A step of the machine's clock is followed at once.
+/// Packets can be late and never early, so the earliest arrival relative to stream time is the best one; it may rise
+/// slowly since clocks drift. A step of the machine's clock is followed at once.
 struct ArrivalClock {
     /// Monotonic minus stream time, microseconds.
     private var lag: Int64?
@@ -101,7 +101,8 @@ struct ArrivalClock {
     private static let smallestStep: Int64 = 500_000
 
     /// - Parameter monotonic: microseconds of the monotonic clock now; `wall` of the wall clock.
-    /// - Returns: microseconds since 1970, and how far the wall clock was set since the last frame (0 for less than 0.5 s).
+    /// - Returns: microseconds since 1970, and how far the wall clock was set since the last frame (0 for less than 0.5
+    /// s).
     mutating func stamp(stream: Int64, monotonic: Int64, wall: Int64) -> (utc: Int64, step: Int64) {
         let wallOffset = wall - monotonic
         var step: Int64 = 0

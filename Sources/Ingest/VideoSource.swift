@@ -177,7 +177,8 @@ public final class VideoSource: @unchecked Sendable {
 
     /// A damaged header can claim any size; a true change of size comes undamaged.
     private var hasStrangeSize: Bool {
-        lastStoredSize.map { $0 != PixelSize(width: Int(frame.pointee.width), height: Int(frame.pointee.height)) } ?? false
+        lastStoredSize.map { $0 != PixelSize(width: Int(frame.pointee.width), height: Int(frame.pointee.height)) }
+            ?? false
     }
 
     private func drop() -> Bool {
@@ -225,7 +226,8 @@ public final class VideoSource: @unchecked Sendable {
             var spent = deinterlaced
             av_frame_free(&spent)
         }
-        let geometry = PictureGeometry(picture, streamAspect: info.sampleAspectRatio, streamOrientation, settings.inputSize)
+        let geometry = PictureGeometry(
+            picture, streamAspect: info.sampleAspectRatio, streamOrientation, settings.inputSize)
         let color = PictureColor(
             format: AVPixelFormat(picture.pointee.format), matrix: picture.pointee.colorspace,
             range: picture.pointee.color_range, lines: geometry.stored.height)

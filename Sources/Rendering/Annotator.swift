@@ -15,8 +15,8 @@ public final class Annotator {
         redactor = Redactor(hold: settings.redactHold)
     }
 
-    /// The frame's picture, upright, with square pixels, full resolution (the network's input when the frame kept nothing
-    /// else), redacted if the settings say so, and the overlay on top.
+    /// The frame's picture, upright, with square pixels, full resolution (the network's input when the frame kept
+    /// nothing else), redacted if the settings say so, and the overlay on top.
     ///
     /// - Throws: when the picture's format cannot be converted.
     public func draw(_ overlay: Overlay, on frame: Frame) throws(RenderingError) -> Canvas {

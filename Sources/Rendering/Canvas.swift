@@ -2,8 +2,8 @@ public import Scene
 
 /// An RGB picture that may be written or sent.
 ///
-/// Only this room makes and changes one: there is no way from a camera's picture to a file but through `Annotator`, which
-/// knows whether people must be redacted.
+/// Only this room makes and changes one: there is no way from a camera's picture to a file but through `Annotator`,
+/// which knows whether people must be redacted.
 public final class Canvas: @unchecked Sendable {
     public let size: PixelSize
     /// Whether every person known in the picture has been covered.

@@ -3,7 +3,8 @@ internal import Glibc
 
 /// Rewrites a fragmented MP4 so that its index stands in front, which lets players seek at once.
 ///
-/// The file at `path` is replaced in one step or, when there is no room for the copy, stays as it is: fragments play too.
+/// The file at `path` is replaced in one step or, when there is no room for the copy, stays as it is: fragments play
+/// too.
 func moveIndexToFront(of path: String) {
     let copy = path + ".tmp"
     do throws(RenderingError) {

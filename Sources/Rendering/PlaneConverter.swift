@@ -66,12 +66,14 @@ final class PlaneConverter {
     private func prepare(for canvas: PixelSize) throws(RenderingError) {
         if source == canvas { return }
         sws_freeContext(scaler)
-        let isSame = (canvas.width - size.width) | (canvas.height - size.height) <= 1
+        let isSame =
+            (canvas.width - size.width) | (canvas.height - size.height) <= 1
             && canvas.width >= size.width && canvas.height >= size.height
         let from = isSame ? size : canvas
         content = isSame ? size : Self.fit(canvas, into: size)
         scaler = sws_getContext(
-            Int32(from.width), Int32(from.height), AV_PIX_FMT_RGB24, Int32(content.width), Int32(content.height), format,
+            Int32(from.width), Int32(from.height), AV_PIX_FMT_RGB24, Int32(content.width), Int32(content.height),
+            format,
             SWS_BILINEAR | SWS_ACCURATE_RND, nil, nil, nil)
         guard let scaler else {
             source = nil

@@ -52,8 +52,8 @@ struct Silhouette {
         bits = [UInt8](repeating: 1, count: width * height)
     }
 
-    /// A disc around the middle of the face, wide enough for the head, when joints of the face were seen: a mask may miss
-    /// just that part.
+    /// A disc around the middle of the face, wide enough for the head, when joints of the face were seen: a mask may
+    /// miss just that part.
     init?(headOf person: Person, in size: PixelSize) {
         let face = [Joint.nose, .leftEye, .rightEye, .leftEar, .rightEar].compactMap { person[$0] }
             .filter { $0.confidence >= 0.3 && $0.position.x.isFinite && $0.position.y.isFinite }

@@ -4,8 +4,8 @@ public import Scene
 
 /// Writes canvases as H.264 in MP4 that browsers play, each frame at its own time.
 ///
-/// While it is written the file is fragmented: whatever happens to the process, what was written so far plays. `finish()`
-/// rewrites it with its index in front. Used from one thread.
+/// While it is written the file is fragmented: whatever happens to the process, what was written so far plays.
+/// `finish()` rewrites it with its index in front. Used from one thread.
 public final class VideoWriter {
     private enum State {
         case open
@@ -47,7 +47,8 @@ public final class VideoWriter {
         self.redaction = redaction
         let even = PixelSize(width: size.width & ~1, height: size.height & ~1)
         guard even.width > 0 && even.height > 0 else {
-            throw .cannotWrite(path: path, reason: "H.264 needs at least 2x2 pixels, found \(size.width)x\(size.height)")
+            throw .cannotWrite(
+                path: path, reason: "H.264 needs at least 2x2 pixels, found \(size.width)x\(size.height)")
         }
         self.size = even
         let rate = fps.isFinite && fps > 0 ? min(max(fps, 0.01), 1000) : 25
@@ -68,7 +69,9 @@ public final class VideoWriter {
 
     deinit {
         if case .open = state { try? finish() }
-        var (encoder, packet): (UnsafeMutablePointer<AVCodecContext>?, UnsafeMutablePointer<AVPacket>?) = (encoder, packet)
+        var (encoder, packet): (UnsafeMutablePointer<AVCodecContext>?, UnsafeMutablePointer<AVPacket>?) = (
+            encoder, packet
+        )
         avcodec_free_context(&encoder)
         av_packet_free(&packet)
         avio_closep(&container.pointee.pb)

@@ -12,7 +12,10 @@ import Testing
     private func clip(_ name: String, _ more: String...) throws -> String {
         let file = folder.file(name)
         try run(
-            ["ffmpeg", "-loglevel", "error", "-nostdin", "-y", "-f", "lavfi", "-i", "testsrc2=size=320x192:rate=25:duration=4"]
+            [
+                "ffmpeg", "-loglevel", "error", "-nostdin", "-y", "-f", "lavfi", "-i",
+                "testsrc2=size=320x192:rate=25:duration=4",
+            ]
                 + more + [file])
         return file
     }
@@ -21,7 +24,10 @@ import Testing
     func cutFileGivesWhatThereIsAndOneWarning(name: String, options: [String]) throws {
         let file = folder.file(name)
         try run(
-            ["ffmpeg", "-loglevel", "error", "-nostdin", "-y", "-f", "lavfi", "-i", "testsrc2=size=320x192:rate=25:duration=4"]
+            [
+                "ffmpeg", "-loglevel", "error", "-nostdin", "-y", "-f", "lavfi", "-i",
+                "testsrc2=size=320x192:rate=25:duration=4",
+            ]
                 + options + [file])
         let whole = try bytes(of: file)
         let full = try Reading(file)
@@ -112,7 +118,8 @@ import Testing
         let (cover, song) = (folder.file("cover.png"), folder.file("song.mp3"))
         try ffmpeg("-f", "lavfi", "-i", "color=red:size=64x64", "-frames:v", "1", cover)
         try ffmpeg(
-            "-f", "lavfi", "-i", "sine=duration=1", "-i", cover, "-map", "0", "-map", "1", "-c:a", "libmp3lame", "-c:v", "copy",
+            "-f", "lavfi", "-i", "sine=duration=1", "-i", cover, "-map", "0", "-map", "1", "-c:a", "libmp3lame", "-c:v",
+            "copy",
             "-disposition:v", "attached_pic", song)
         #expect(throws: IngestError.noVideo(location: song, streams: ["audio mp3", "a cover picture"])) {
             _ = try Reading(song)

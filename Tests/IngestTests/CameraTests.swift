@@ -37,7 +37,8 @@ import Testing
         zip(frames, frames.dropFirst()).allSatisfy { $0.time < $1.time }
     }
 
-    private func failure(_ query: String, user: String? = nil, _ settings: SourceSettings? = nil) throws -> IngestError {
+    private func failure(_ query: String, user: String? = nil, _ settings: SourceSettings? = nil) throws -> IngestError
+    {
         do {
             let result = try read(query, user: user, settings)
             return try #require(result.error)
@@ -153,7 +154,8 @@ import Testing
 
     @Test func interruptEndsABlockedRead() throws {
         let source = try VideoSource(
-            camera.url("fps=100&freeze_after=40"), camera: CameraID("door"), settings: settings.with { $0.connection.readTimeout = 30 })
+            camera.url("fps=100&freeze_after=40"), camera: CameraID("door"),
+            settings: settings.with { $0.connection.readTimeout = 30 })
         let start = ContinuousClock.now
         DispatchQueue.global().asyncAfter(deadline: .now() + 1.5) { source.interrupt() }
         #expect(throws: IngestError.interrupted) { while try source.next() != nil {} }
@@ -166,7 +168,8 @@ import Testing
         let start = ContinuousClock.now
         #expect(throws: IngestError.interrupted) {
             _ = try VideoSource(
-                camera.url("mute=1"), camera: CameraID("door"), settings: settings.with { $0.connection.connectTimeout = 30 },
+                camera.url("mute=1"), camera: CameraID("door"),
+                settings: settings.with { $0.connection.connectTimeout = 30 },
                 interruption: interruption)
         }
         #expect(ContinuousClock.now - start < .seconds(5))

@@ -26,7 +26,8 @@ import Testing
         Case(name: "SD unspecified is BT.601", format: "yuv420p", lines: 576, kr: 0.299, kb: 0.114, isFull: false),
         Case(name: "HD unspecified is BT.709", format: "yuv420p", lines: 578, kr: 0.2126, kb: 0.0722, isFull: false),
         Case(
-            name: "tagged BT.709", format: "yuv422p", lines: 288, tags: ["-colorspace", "bt709"], kr: 0.2126, kb: 0.0722,
+            name: "tagged BT.709", format: "yuv422p", lines: 288, tags: ["-colorspace", "bt709"], kr: 0.2126,
+            kb: 0.0722,
             isFull: false),
         Case(
             name: "tagged BT.601 in HD", format: "yuv444p", lines: 720, tags: ["-colorspace", "smpte170m"], kr: 0.299,
@@ -42,11 +43,14 @@ import Testing
 
     @Test(arguments: cases)
     func matrixAndRange(_ test: Case) throws {
-        for (y, u, v) in [(81, 90, 240), (145, 54, 34), (41, 240, 110), (180, 128, 128), (110, 140, 100), (30, 120, 135)] {
+        for (y, u, v) in [
+            (81, 90, 240), (145, 54, 34), (41, 240, 110), (180, 128, 128), (110, 140, 100), (30, 120, 135),
+        ] {
             let isWide = test.format.hasSuffix("10le")
             let file = folder.file("a.mkv")
             let (w, h) = (64, test.lines)
-            let shift = ["yuv420p": (1, 1), "yuv420p10le": (1, 1), "yuv422p": (1, 0), "yuv444p": (0, 0)][test.format] ?? (0, 0)
+            let shift =
+                ["yuv420p": (1, 1), "yuv420p10le": (1, 1), "yuv422p": (1, 0), "yuv444p": (0, 0)][test.format] ?? (0, 0)
             let chroma = (w >> shift.0) * (h >> shift.1)
             func plane(_ value: Int, _ count: Int) -> [UInt8] {
                 isWide
@@ -55,12 +59,16 @@ import Testing
             }
             let raw = try folder.write(plane(y, w * h) + plane(u, chroma) + plane(v, chroma), to: "a.yuv")
             try run(
-                ["ffmpeg", "-loglevel", "error", "-nostdin", "-y", "-f", "rawvideo", "-pix_fmt", test.format, "-s", "\(w)x\(h)"]
+                [
+                    "ffmpeg", "-loglevel", "error", "-nostdin", "-y", "-f", "rawvideo", "-pix_fmt", test.format, "-s",
+                    "\(w)x\(h)",
+                ]
                     + test.tags + ["-i", raw] + test.tags + ["-c:v", "ffv1", file])
             let frame = try firstFrame(file, SourceSettings(inputSize: PixelSize(width: 64, height: 288)))
             let found = contentBytes(of: frame)
             let expected = rgb(Double(y), Double(u), Double(v), test)
-            let middle = (frame.input.content.height / 2 * frame.input.content.width + frame.input.content.width / 2) * 3
+            let middle =
+                (frame.input.content.height / 2 * frame.input.content.width + frame.input.content.width / 2) * 3
             for channel in 0..<3 {
                 let value = Double(found[middle + channel])
                 #expect(
@@ -85,7 +93,8 @@ import Testing
     func pictureFormatKeepsBlackAndWhite(format: String) throws {
         let file = folder.file("a.png")
         try ffmpeg(
-            "-f", "lavfi", "-i", "color=black:size=32x32,format=rgb24,drawbox=x=32:w=32:color=white:t=fill", "-f", "lavfi", "-i",
+            "-f", "lavfi", "-i", "color=black:size=32x32,format=rgb24,drawbox=x=32:w=32:color=white:t=fill", "-f",
+            "lavfi", "-i",
             "color=white:size=32x32", "-filter_complex", "[0][1]hstack,format=\(format)", "-frames:v", "1", file)
         let frame = try firstFrame(file, SourceSettings(inputSize: PixelSize(width: 64, height: 32)))
         let found = contentBytes(of: frame)
@@ -96,7 +105,9 @@ import Testing
 
     @Test func greyOfMotionJPEGIsFullRange() throws {
         let file = folder.file("a.mjpeg")
-        try ffmpeg("-f", "lavfi", "-i", "color=0x808080:size=64x64", "-frames:v", "1", "-pix_fmt", "gray", "-c:v", "mjpeg", file)
+        try ffmpeg(
+            "-f", "lavfi", "-i", "color=0x808080:size=64x64", "-frames:v", "1", "-pix_fmt", "gray", "-c:v", "mjpeg",
+            file)
         let frame = try firstFrame(file, SourceSettings(inputSize: PixelSize(width: 64, height: 64)))
         #expect(contentBytes(of: frame).allSatisfy { abs(Int($0) - 128) <= 2 })
     }

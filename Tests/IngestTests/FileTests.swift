@@ -73,12 +73,16 @@ import Testing
     @Test(arguments: ["gif", "avi", "mkv", "webm", "mjpeg", "flv", "mov"])
     func readsContainer(_ kind: String) throws {
         let codecs: [String: [String]] = [
-            "avi": ["-c:v", "mpeg4"], "webm": ["-c:v", "libvpx-vp9", "-cpu-used", "8"], "mjpeg": ["-c:v", "mjpeg", "-f", "mjpeg"],
+            "avi": ["-c:v", "mpeg4"], "webm": ["-c:v", "libvpx-vp9", "-cpu-used", "8"],
+            "mjpeg": ["-c:v", "mjpeg", "-f", "mjpeg"],
             "flv": ["-c:v", "flv"], "mov": ["-c:v", "prores"],
         ]
         let file = folder.file("a." + kind)
         try run(
-            ["ffmpeg", "-loglevel", "error", "-nostdin", "-y", "-f", "lavfi", "-i", "testsrc2=size=160x96:rate=10:duration=1"]
+            [
+                "ffmpeg", "-loglevel", "error", "-nostdin", "-y", "-f", "lavfi", "-i",
+                "testsrc2=size=160x96:rate=10:duration=1",
+            ]
                 + (codecs[kind] ?? []) + [file])
         #expect(try Reading(file).frames.count == 10)
     }
@@ -103,7 +107,9 @@ import Testing
             reading.warnings.contains {
                 if case .sizeChanged(_, PixelSize(width: 320, height: 192), PixelSize(width: 160, height: 128)) = $0 {
                     true
-                } else { false }
+                } else {
+                    false
+                }
             })
     }
 
@@ -130,7 +136,11 @@ import Testing
                     $0.start = start
                     $0.end = end
                 })
-            #expect(part.frames == whole.frames.filter { $0.microseconds >= Int64(start * 1e6) && $0.microseconds < Int64(end * 1e6) })
+            #expect(
+                part.frames
+                    == whole.frames.filter {
+                        $0.microseconds >= Int64(start * 1e6) && $0.microseconds < Int64(end * 1e6)
+                    })
             #expect(part.warnings == [])
         }
         let beyond = try Reading(file, .small.with { $0.start = 60 })

@@ -49,7 +49,8 @@ import Testing
     @Test func namesWithOddCharactersAreFiles() throws {
         for name in ["a%03d.png", "b:c.png", "d e'f.png"] {
             try ffmpeg(
-                "-f", "lavfi", "-i", "color=red:size=64x48", "-frames:v", "1", "-update", "1", "-f", "image2pipe", "-c:v", "png",
+                "-f", "lavfi", "-i", "color=red:size=64x48", "-frames:v", "1", "-update", "1", "-f", "image2pipe",
+                "-c:v", "png",
                 "file:" + folder.file("plain"))
             try run("mv", folder.file("plain"), folder.file(name))
             #expect(try Reading(folder.file(name)).frames.count == 1)
@@ -73,7 +74,8 @@ import Testing
             "-f", "lavfi", "-i", source, "-frames:v", "6", "-vf", "tinterlace=" + mode, "-flags", "+ilme+ildct", "-top",
             top ? "1" : "0", "-c:v", "mpeg2video", "-q:v", "1", file)
         let raw = try ffmpeg(
-            "-f", "lavfi", "-i", source, "-vf", "select=eq(n\\,4)", "-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "rgb24", "-")
+            "-f", "lavfi", "-i", source, "-vf", "select=eq(n\\,4)", "-frames:v", "1", "-f", "rawvideo", "-pix_fmt",
+            "rgb24", "-")
         return (raw, file)
     }
 
@@ -91,7 +93,8 @@ import Testing
             "color=gray:size=704x576:rate=50,format=yuv420p,drawbox=x=40:y=60:w=60:h=400:color=white:t=fill,scroll=horizontal=-0.00852"
         let (progressive, file) = try scene(source, top: top)
         let deinterlaced = contentBytes(of: try frame(file, 2))
-        let woven = try ffmpeg("-i", file, "-vf", "select=eq(n\\,2)", "-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "rgb24", "-")
+        let woven = try ffmpeg(
+            "-i", file, "-vf", "select=eq(n\\,2)", "-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "rgb24", "-")
         #expect(teeth(woven) > 10_000)
         #expect(teeth(deinterlaced) < teeth(woven) / 20)
         #expect(difference(deinterlaced, progressive).mean < difference(woven, progressive).mean / 2)

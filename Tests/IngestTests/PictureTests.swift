@@ -117,7 +117,8 @@ import Testing
     @Test(arguments: [90, 180, 270])
     func rotationIsHonoured(degrees: Int) throws {
         let (plain, turned) = (folder.file("plain.mp4"), folder.file("turned.mp4"))
-        try ffmpeg("-f", "lavfi", "-i", "testsrc2=size=192x320", "-frames:v", "3", "-c:v", "libx264", "-crf", "10", plain)
+        try ffmpeg(
+            "-f", "lavfi", "-i", "testsrc2=size=192x320", "-frames:v", "3", "-c:v", "libx264", "-crf", "10", plain)
         try ffmpeg("-i", plain, "-c", "copy", "-metadata:s:v", "rotate=\(degrees)", turned)
         let side = PixelSize(width: 320, height: 320)
         let reading = try firstFrame(turned, SourceSettings(inputSize: side, keepPicture: true))
@@ -144,7 +145,8 @@ import Testing
 
     // By the EXIF standard: how the stored picture must be changed to stand upright.
     @Test(arguments: [
-        (1, "null"), (2, "hflip"), (3, "hflip,vflip"), (4, "vflip"), (5, "transpose=cclock_flip"), (6, "transpose=clock"),
+        (1, "null"), (2, "hflip"), (3, "hflip,vflip"), (4, "vflip"), (5, "transpose=cclock_flip"),
+        (6, "transpose=clock"),
         (7, "transpose=clock_flip"), (8, "transpose=cclock"),
     ])
     func orientationOfPhotographsIsHonoured(orientation: Int, filter: String) throws {
@@ -158,7 +160,8 @@ import Testing
 
     @Test func pixelsThatAreNotSquareAreStretched() throws {
         let file = folder.file("a.mkv")
-        try ffmpeg("-f", "lavfi", "-i", "testsrc2=size=720x576", "-frames:v", "2", "-vf", "setsar=16/15", "-c:v", "ffv1", file)
+        try ffmpeg(
+            "-f", "lavfi", "-i", "testsrc2=size=720x576", "-frames:v", "2", "-vf", "setsar=16/15", "-c:v", "ffv1", file)
         let frame = try firstFrame(file, SourceSettings(inputSize: PixelSize(width: 768, height: 576)))
         #expect(frame.size == PixelSize(width: 768, height: 576))
         #expect(frame.input.content == frame.size)

@@ -43,7 +43,6 @@ struct Reading {
     }
 }
 
-
 extension SourceSettings {
     static var small: SourceSettings { SourceSettings(inputSize: PixelSize(width: 320, height: 192), threads: 2) }
 

@@ -26,7 +26,8 @@ import Testing
 
     @Test func coordinatesOutsideAndNotNumbersAreHarmless() throws {
         let boxes = [
-            Box(x0: -3, y0: -3, x1: 9, y1: 9), Box(x0: .nan, y0: 0, x1: 1, y1: .infinity), Box(x0: 2, y0: 2, x1: 3, y1: 3),
+            Box(x0: -3, y0: -3, x1: 9, y1: 9), Box(x0: .nan, y0: 0, x1: 1, y1: .infinity),
+            Box(x0: 2, y0: 2, x1: 3, y1: 3),
             Box(x0: 0.5, y0: 0.5, x1: 0.5, y1: 0.5), Box(x0: 0.9, y0: 0.9, x1: 0.1, y1: 0.1),
         ]
         for redact in Redaction.allCases {
@@ -37,7 +38,10 @@ import Testing
                 let person = Person(box: box, score: .nan, keypoints: [Keypoint](repeating: wild, count: 17))
                 let overlay = Overlay(
                     tracks: [DrawnPeople.track(.max, person)],
-                    zones: [Overlay.Zone(name: "z", polygon: [Point(x: -1e9, y: .nan), Point(x: 2, y: 2), Point(x: 0, y: 9)])],
+                    zones: [
+                        Overlay.Zone(
+                            name: "z", polygon: [Point(x: -1e9, y: .nan), Point(x: 2, y: 2), Point(x: 0, y: 9)])
+                    ],
                     lines: [Overlay.Line(name: "l", from: Point(x: .infinity, y: 0), to: Point(x: 0, y: 0))])
                 _ = try Annotator(settings: settings).draw(overlay, on: DrawnPeople.plainFrame(size))
             }
@@ -74,7 +78,9 @@ import Testing
 
     @Test func cropHoldsTheBoxAndItsMargin() throws {
         let canvas = try Annotator().draw(Overlay(), on: DrawnPeople.plainFrame(size))
-        #expect(canvas.cropped(to: Box(x0: 0.25, y0: 0.25, x1: 0.75, y1: 0.75), margin: 0).size == PixelSize(width: 160, height: 120))
+        #expect(
+            canvas.cropped(to: Box(x0: 0.25, y0: 0.25, x1: 0.75, y1: 0.75), margin: 0).size
+                == PixelSize(width: 160, height: 120))
         #expect(canvas.cropped(to: Box(x0: -1, y0: -1, x1: 2, y1: 2)).size == size)
         #expect(canvas.cropped(to: Box(x0: 2, y0: 2, x1: 3, y1: 3)).size == PixelSize(width: 1, height: 1))
         #expect(canvas.cropped(to: Box(x0: .nan, y0: 0, x1: .nan, y1: 0)).size.width >= 1)

@@ -128,7 +128,9 @@ import Testing
 
     @Test func qualityDecidesTheSize() throws {
         let drawn = try canvas(3)
-        let sizes = try [95, 75, 30].map { try PictureEncoder(.jpeg(quality: $0), redaction: .never).encode(drawn).count }
+        let sizes = try [95, 75, 30].map {
+            try PictureEncoder(.jpeg(quality: $0), redaction: .never).encode(drawn).count
+        }
         #expect(sizes[0] > sizes[1] && sizes[1] > sizes[2])
     }
 }

@@ -12,7 +12,8 @@ public final class TestCamera: @unchecked Sendable {
 
     public struct DidNotStart: Error {}
 
-    /// - Parameter clips: H.264 files; nil makes a day of 640x360 and a night of 320x240, 4 s each, a key frame a second.
+    /// - Parameter clips: H.264 files; nil makes a day of 640x360 and a night of 320x240, 4 s each, a key frame a
+    /// second.
     public init(clips: [String]? = nil) throws {
         folder = try TemporaryFolder()
         let files = try clips ?? Self.dayAndNight(in: folder)
@@ -54,7 +55,8 @@ public final class TestCamera: @unchecked Sendable {
         try ["640x360", "320x240"].map { size in
             let file = folder.file(size + ".h264")
             try ffmpeg(
-                "-f", "lavfi", "-i", "testsrc2=size=\(size):rate=25:duration=4", "-c:v", "libx264", "-preset", "veryfast",
+                "-f", "lavfi", "-i", "testsrc2=size=\(size):rate=25:duration=4", "-c:v", "libx264", "-preset",
+                "veryfast",
                 "-g", "25", "-bf", "0", "-f", "h264", file)
             return file
         }
