@@ -25,7 +25,7 @@ NETWORKS = {
     "swin": SMALL | {"backbone": "swin_t", "head_condition": "embedding"},
     "proposals": SMALL | {
         "backbone": "esnet_pan", "query_start": "proposals", "output_conv": "separable", "canonical_margin": 0.25,
-        "encoder_layers": 0,
+        "encoder_layers": 0, "joint_grid": 4,
     },
 }  # fmt: skip
 
