@@ -65,7 +65,7 @@ struct LogWriter {
     }
 
     /// Nothing waits: every line is written and synchronised.
-    var isSettled: Bool { held == nil && ring.isEmpty && (log?.unsynced.isEmpty ?? true) && failure == nil }
+    var isSettled: Bool { held == nil && ring.isEmpty && log?.unsyncedSince == nil && failure == nil }
 
     /// Writes what waits; after a failure not before a second has passed, unless `isLast`.
     /// - Parameter isLast: synchronises at once, and tries also right after a failure.
@@ -84,7 +84,7 @@ struct LogWriter {
                 try write(loss, now: now)
                 held = nil
             }
-            if let log, let since = log.unsyncedSince, log.isUrgent || isLast || now - since >= Self.pace {
+            if let log, let since = log.unsyncedSince, isLast || isDue(log, since: since, now: now) {
                 try synchronize()
             }
             if stateIsDue {
@@ -96,6 +96,11 @@ struct LogWriter {
             failure = (error, now)
         }
         sweepIfDue(now: now)
+    }
+
+    /// A replay can be run again: only its end is synchronised.
+    private func isDue(_ log: OpenLog, since: Int64, now: Int64) -> Bool {
+        paths.state != nil && (log.isUrgent || now - since >= Self.pace)
     }
 
     /// Closes the file; the next line opens it anew. For SIGUSR1, after someone renamed it.
@@ -140,7 +145,7 @@ struct LogWriter {
         }
         log.sent = 0
         log.size += Int64(line.bytes.count)
-        log.unsynced += line.bytes
+        if paths.state != nil { log.unsynced += line.bytes }
         if log.first == nil { log.first = (line.sequence, line.event.time.utcMicroseconds) }
         if log.unsyncedSince == nil { log.unsyncedSince = now }
         log.isUrgent = log.isUrgent || line.isUrgent
@@ -200,7 +205,7 @@ struct LogWriter {
     // MARK: Synchronising
 
     private mutating func synchronize() throws(SystemFailure) {
-        guard var log, !log.unsynced.isEmpty else { return }
+        guard var log, log.unsyncedSince != nil else { return }
         defer { self.log = log }
         if log.mustRewrite { try rewrite(log) }
         do {

@@ -3,17 +3,16 @@ internal import Scene
 /// The joints of one person that were seen, in frame heights (x grows with the frame's aspect), and what follows from
 /// them.
 ///
-/// Seen means: confident enough, inside the picture, and in or near the person's mask where there is one.
+/// Seen means: confident enough, inside the picture, and in or near the person's box and mask.
 struct Body {
     private var joints: [Joint: Point] = [:]
 
     init(_ person: Person, jointConfidence: Float, aspect: Float) {
-        let margin = 0.1 * person.box.height
         for joint in Joint.allCases {
             guard let keypoint = person[joint], keypoint.confidence >= jointConfidence else { continue }
             let p = keypoint.position
             guard (0...1).contains(p.x), (0...1).contains(p.y) else { continue }
-            if let mask = person.mask, !mask.isEmpty, !mask.touches(p, within: margin) { continue }
+            guard person.isNear(p) else { continue }
             joints[joint] = Point(x: p.x * aspect, y: p.y)
         }
     }

@@ -194,8 +194,8 @@ public struct LineSettings: Codable, Sendable, Equatable {
     /// Who is nearer to the line than this has not changed sides yet, as a share of the frame's height. 0...0.5,
     /// default 0.01.
     public var deadBand: Float = 0.01
-    /// The other side holds for at least so many frames. 1...100, default 1.
-    public var inertiaFrames: Int = 1
+    /// The other side holds for at least so many frames, or until the person is gone. 1...100, default 2.
+    public var inertiaFrames: Int = 2
     /// Only people at least this high count here, as a share of the frame's height. 0...1, default 0.
     public var minHeight: Float = 0
 

@@ -6,7 +6,7 @@ extension GroundPoint {
     init(of person: Person, jointConfidence: Float) {
         if let point = Self.ankles(of: person, jointConfidence: jointConfidence) {
             self.init(point: point, source: .ankles)
-        } else if let mask = person.mask, let point = mask.lowestRun {
+        } else if let point = person.mask?.lowestRun(in: person.box) {
             self.init(point: point, source: .mask)
         } else {
             self.init(point: Point(x: person.box.center.x, y: person.box.y1), source: .box)
@@ -15,34 +15,42 @@ extension GroundPoint {
 
     private static func ankles(of person: Person, jointConfidence: Float) -> Point? {
         let seen = [Joint.leftAnkle, .rightAnkle].compactMap { person[$0] }.filter {
-            $0.confidence >= jointConfidence && isNearPerson($0.position, person)
+            $0.confidence >= jointConfidence && person.isNear($0.position)
         }
         guard !seen.isEmpty else { return nil }
         let count = Float(seen.count)
         return Point(
             x: seen.reduce(0) { $0 + $1.position.x } / count, y: seen.reduce(0) { $0 + $1.position.y } / count)
     }
+}
 
-    /// Within a tenth of the person's height of the mask or, without a mask, of the box.
-    private static func isNearPerson(_ point: Point, _ person: Person) -> Bool {
-        let margin = 0.1 * person.box.height
-        if let mask = person.mask, !mask.isEmpty { return mask.touches(point, within: margin) }
-        let box = person.box
-        return point.x >= box.x0 - margin && point.x <= box.x1 + margin && point.y >= box.y0 - margin
-            && point.y <= box.y1 + margin
+extension Person {
+    /// Whether a point may belong to this person: in or near the box and, where there is one, the mask. A joint of another
+    /// person, or one in a stray piece of the mask, does not.
+    func isNear(_ point: Point) -> Bool {
+        let margin = 0.1 * box.height
+        guard point.x >= box.x0 - margin, point.x <= box.x1 + margin, point.y >= box.y0 - margin,
+            point.y <= box.y1 + margin
+        else { return false }
+        guard let mask, !mask.isEmpty else { return true }
+        return mask.touches(point, within: margin)
     }
 }
 
 extension Mask {
-    /// The middle of the mask's lowest run, at its lower edge; nil for an empty mask.
+    /// The middle of the lowest run of what lies in the box, at its lower edge; nil when nothing does.
     ///
-    /// Columns whose lowest pixel lies within 2 % of the mask's height of the lowest one count; of their runs, the
-    /// longest.
-    var lowestRun: Point? {
+    /// Columns whose lowest pixel lies within 2 % of the mask's height of the lowest one count; of their runs, the longest.
+    func lowestRun(in box: Box) -> Point? {
+        let (width, height) = (Float(size.width), Float(size.height))
+        let margin = 0.05 * box.height
+        let columns = ((box.x0 - margin) * width)...max((box.x0 - margin) * width, (box.x1 + margin) * width)
+        let end = Int(min(max((box.y1 + margin) * height, 0), height).rounded(.up))
         var lowest = [Int](repeating: -1, count: size.width)
         var top = Int.max
         forEachSegment { x, y, length in
-            lowest[x] = max(lowest[x], y + length - 1)
+            guard columns.contains(Float(x) + 0.5), y < end else { return }
+            lowest[x] = max(lowest[x], min(y + length, end) - 1)
             top = min(top, y)
         }
         guard let bottom = lowest.max(), bottom >= 0 else { return nil }

@@ -42,6 +42,13 @@ struct LineSide: Sendable {
         return isCrossing ? (present > 0 ? .right : .left) : nil
     }
 
+    /// For a person who is gone: a change of sides that nothing contradicted any more.
+    mutating func finish() -> CrossingDirection? {
+        guard side != 0, framesBeyond > 0, metBetweenEnds else { return nil }
+        (side, framesBeyond) = (-side, 0)
+        return side > 0 ? .right : .left
+    }
+
     /// In frame heights, positive to the right of a -> b.
     private static func distance(_ p: Point, to line: LineSettings, aspect: Float) -> Float {
         let (a, b) = (square(line.a, aspect), square(line.b, aspect))

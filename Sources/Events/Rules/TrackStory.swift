@@ -68,6 +68,11 @@ struct TrackStory: Sendable {
     ) {
         self.track = track
         guard isTold else { return }
+        for (i, line) in settings.lines.enumerated() {
+            if let direction = sides[i].finish() {
+                kinds.append(.lineCrossed(track.id, line: line.name, direction: direction))
+            }
+        }
         for (i, zone) in settings.zones.enumerated() {
             if case .left(let dwell, wasTold: true) = visits[i].leave(at: track.lastSeen) {
                 kinds.append(.zoneLeft(track.id, zone: zone.name, dwell: dwell))
