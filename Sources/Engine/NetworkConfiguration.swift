@@ -72,6 +72,8 @@ public struct NetworkConfiguration: Equatable, Sendable {
     public var proposalNMS: Float = 0.7
     /// n x n points of every proposed box at which joint maps give the queries' first joints; 0 for none.
     public var jointGrid = 0
+    /// 1: a mask ends at its box; 0: it may be anywhere.
+    public var maskInBox = 0
     public var outputConvolution = OutputConvolution.dense
     /// How many of them; more than 1 only when separable.
     public var outputLayers = 1

@@ -38,6 +38,8 @@ class Settings:
     paste_height: tuple[float, float] = (36, 330)
     scale: tuple[float, float] = (0.4, 2.0)
     colour: float = 0.5
+    aspect: float = 0.1  # the aspect ratio changes by up to this share
+    least_area: float = 0.0  # people with fewer pixels on the canvas are ignored
 
 
 class Composer:
@@ -46,19 +48,21 @@ class Composer:
     def __init__(self, samples: list[Sample], settings: Settings) -> None:
         self.samples, self.settings = samples, settings
         self.cutouts = [(s, p) for s in samples for p in s.people if p.mask is not None and p.area > 2500]
-        weight = {"ccp": 0.35, "davis": 1.0, "pennfudan": 2.0, "lspet": 0.8, "coco-train": 2.0, "negatives": 0.8}
+        weight = {"ccp": 0.35, "davis": 1.0, "pennfudan": 2.0, "lspet": 0.4, "coco-train": 2.0, "negatives": 0.3}
         probability = np.array([next((w for k, w in weight.items() if s.set_name.startswith(k)), 1.0) for s in samples])
         self.probability = probability / probability.sum()
 
-    def __call__(self, rng: np.random.Generator, height: int, width: int) -> tuple[np.ndarray, list[Target], np.ndarray]:
-        """Canvas [H, W, 3] uint8 RGB padded with 0 weight colour, targets, ignored boxes [k, 4]."""
+    def __call__(self, rng: np.random.Generator, height: int, width: int) -> tuple[np.ndarray, list[Target], np.ndarray, list[str]]:
+        """Canvas [H, W, 3] uint8 RGB padded with the mean colour, targets, ignored boxes [k, 4], names of the pictures."""
         canvas = np.zeros((height, width, 3), np.uint8)
         canvas[:] = (124, 116, 104)  # the mean colour: 0 after normalisation
         targets: list[Target] = []
         ignored: list[np.ndarray] = []
+        names: list[str] = []
         for region in self._regions(rng, height, width):
             sample = self.samples[rng.choice(len(self.samples), p=self.probability)]
             self._place(rng, canvas, region, sample, targets, ignored)
+            names.append(f"{sample.set_name}/{sample.path.name}")
         if self.cutouts and rng.random() < self.settings.paste:
             for _ in range(rng.integers(1, 4)):
                 self._paste(rng, canvas, targets, ignored)
@@ -67,7 +71,7 @@ class Composer:
         for t in targets:
             t.mask = None if t.full_mask is None else _coverage(t.full_mask)
             t.full_mask = None
-        return canvas, targets, np.array(ignored, np.float32).reshape(-1, 4)
+        return canvas, targets, np.array(ignored, np.float32).reshape(-1, 4), names
 
     def _regions(self, rng: np.random.Generator, height: int, width: int) -> list[tuple[int, int, int, int]]:
         """Rectangles x0, y0, x1, y1 that pictures fill."""
@@ -87,7 +91,7 @@ class Composer:
         fit = min((x1 - x0) / w, (y1 - y0) / h)
         low, high = self.settings.scale
         scale = float(np.exp(rng.uniform(np.log(low), np.log(high)))) * fit
-        aspect = rng.uniform(0.9, 1.1)
+        aspect = 1 + rng.uniform(-1, 1) * self.settings.aspect
         sx, sy = scale * np.sqrt(aspect), scale / np.sqrt(aspect)
         flip = rng.random() < 0.5
         # The window of the scaled picture that the region shows: kept around a person where there is one.
@@ -106,7 +110,7 @@ class Composer:
         _draw(canvas, sample.picture(), matrix, limit, (sx + sy) / 2)
         for person in sample.people:
             target, shown = _transform(person, matrix, limit, flip, canvas.shape[:2])
-            if shown > LEAST_VISIBLE:
+            if shown > LEAST_VISIBLE and target.area >= self.settings.least_area:
                 targets.append(target)
             elif shown > 0.02:
                 ignored.append(target.box)

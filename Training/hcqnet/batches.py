@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 import torch
@@ -12,25 +14,36 @@ from .augment import Composer, Target
 from .losses import Targets
 
 
-class StepBatches(Dataset):
-    """Item k is the batch of step k: normalised-later pictures `[B, 3, H, W]` uint8 and their targets."""
+@dataclass
+class Batch:
+    """Canvases, their people, and the names of the pictures they are made of."""
 
-    def __init__(self, composer: Composer, seed: int, batch: int, canvases: list[tuple[int, int]], steps: int) -> None:
-        self.composer, self.seed, self.batch, self.canvases, self.steps = composer, seed, batch, canvases, steps
+    index: int
+    pictures: Tensor  # [B, 3, H, W] uint8 RGB
+    targets: list[Targets]
+    names: list[str]
+
+
+class StepBatches(Dataset):
+    """Item k is batch k, drawn from a generator of its own."""
+
+    def __init__(self, composer: Composer, seed: int, batch: int, canvases: list[tuple[int, int]], count: int) -> None:
+        self.composer, self.seed, self.batch, self.canvases, self.count = composer, seed, batch, canvases, count
 
     def __len__(self) -> int:
-        return self.steps
+        return self.count
 
-    def __getitem__(self, step: int) -> tuple[int, Tensor, list[Targets]]:
+    def __getitem__(self, index: int) -> Batch:
         cv2.setNumThreads(0)
-        rng = np.random.default_rng((self.seed, step))
+        rng = np.random.default_rng((self.seed, index))
         height, width = self.canvases[rng.integers(len(self.canvases))]
-        pictures, targets = [], []
+        pictures, targets, names = [], [], []
         for _ in range(self.batch):
-            canvas, people, ignored = self.composer(rng, height, width)
+            canvas, people, ignored, used = self.composer(rng, height, width)
+            names += used
             pictures.append(torch.from_numpy(canvas).permute(2, 0, 1))
             targets.append(to_targets(people, ignored, (height, width)))
-        return step, torch.stack(pictures), targets
+        return Batch(index, torch.stack(pictures), targets, names)
 
 
 def to_targets(people: list[Target], ignored: np.ndarray, size: tuple[int, int]) -> Targets:
@@ -61,6 +74,6 @@ def to_targets(people: list[Target], ignored: np.ndarray, size: tuple[int, int])
 def normalise(pictures: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
     """uint8 RGB to the network's input."""
     x = pictures.float().div_(255)
-    return ((x - torch.tensor(mean)[:, None, None]) / torch.tensor(std)[:, None, None]).contiguous(
+    return ((x - x.new_tensor(mean)[:, None, None]) / x.new_tensor(std)[:, None, None]).contiguous(
         memory_format=torch.channels_last
     )

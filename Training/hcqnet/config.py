@@ -52,6 +52,7 @@ class Config:
     query_start: str = "learned"  # "proposals": a dense head's best boxes start the queries (esnet_pan only)
     proposal_nms: float = 0.7  # IoU above which a proposal gives way to a better one
     joint_grid: int = 0  # n x n points of every box where joint maps tell a query's first joints; 0: no joint maps
+    mask_in_box: int = 0  # 1: people's masks end at their boxes
     output_conv: str = "dense"  # the pixel decoder's stride-4 convolution: 3x3, or depthwise 3x3 then 1x1
     output_layers: int = 1  # how many of them (more than 1 only when separable)
     image_mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
@@ -101,6 +102,8 @@ class Config:
             raise ConfigError("config: query_start proposals needs keypoint_space canonical")
         if self.joint_grid < 0 or (self.joint_grid and self.query_start != "proposals"):
             raise ConfigError(f"config: joint_grid is {self.joint_grid}, expected 0, or more with query_start proposals")
+        if self.mask_in_box not in (0, 1):
+            raise ConfigError(f"config: mask_in_box is {self.mask_in_box}, expected 0 or 1")
         if not 0 < self.proposal_nms <= 1:
             raise ConfigError(f"config: proposal_nms is {self.proposal_nms}, expected above 0 and at most 1")
         if self.output_conv == "dense" and self.output_layers != 1:

@@ -13,13 +13,13 @@ SPREAD = 0.06  # a joint map's Gaussian, in units of sqrt(area)
 TOP = 8  # positions that answer for one person
 
 
-def position_centres(size: tuple[int, int]) -> Tensor:
+def position_centres(size: tuple[int, int], device: torch.device) -> Tensor:
     """Normalised centres (x, y) of all proposal positions, [T, 2]."""
     centres = []
     for stride in STRIDES:
         h, w = -(-size[0] // stride), -(-size[1] // stride)
-        y = (torch.arange(h) + 0.5) * stride / size[0]
-        x = (torch.arange(w) + 0.5) * stride / size[1]
+        y = (torch.arange(h, device=device) + 0.5) * stride / size[0]
+        x = (torch.arange(w, device=device) + 0.5) * stride / size[1]
         centres.append(torch.stack([x.repeat(h), y.repeat_interleave(w)], -1))
     return torch.cat(centres)
 
@@ -36,7 +36,7 @@ def proposal_loss(p: Proposals, targets: list[Targets]) -> Tensor:
             own = (boxes.detach()[:, 2:] - boxes.detach()[:, :2]).clamp(min=1e-6).prod(-1)
             weight = weight * ~(((high - low).clamp(min=0).prod(-1) / own[:, None]).amax(1) > 0.5)
         if len(t.boxes):
-            centre = position_centres(t.size)
+            centre = position_centres(t.size, boxes.device)
             inside = (centre[:, None] > t.boxes[None, :, :2]).all(-1) & (centre[:, None] < t.boxes[None, :, 2:]).all(-1)
             iou = pairwise_iou(boxes.detach(), t.boxes)
             metric = probability[:, None] ** 0.5 * iou**4 * inside
@@ -54,6 +54,19 @@ def proposal_loss(p: Proposals, targets: list[Targets]) -> Tensor:
     return total
 
 
+def distillation_loss(found: Proposals, teacher: Proposals) -> Tensor:
+    """Holds proposals where the published detector has them: cross-entropy of scores and of side distributions.
+
+    Positions count by the larger score of the two; the sum is divided by the teacher's scores.
+    """
+    truth = teacher.logits.sigmoid()
+    weight = torch.maximum(truth, found.logits.detach().sigmoid())
+    scores = F.binary_cross_entropy_with_logits(found.logits, truth, reduction="none")
+    floor = F.binary_cross_entropy(truth, truth, reduction="none")  # what no student can be below
+    sides = -(teacher.sides.softmax(-1) * (found.sides.log_softmax(-1) - teacher.sides.log_softmax(-1))).sum(-1).mean(-1)
+    return ((scores - floor) * weight + sides * truth).sum() / truth.sum().clamp(min=1)
+
+
 def joint_map_loss(maps: Tensor, targets: list[Targets]) -> Tensor:
     """Cross-entropy of `[B, 17, h, w]` logits against Gaussians as wide as COCO's tolerance; a sum over people.
 
@@ -61,7 +74,7 @@ def joint_map_loss(maps: Tensor, targets: list[Targets]) -> Tensor:
     """
     total = maps.new_zeros(())
     h, w = maps.shape[2:]
-    y, x = (torch.arange(h) + 0.5)[:, None], (torch.arange(w) + 0.5)[None]
+    y, x = (torch.arange(h, device=maps.device) + 0.5)[None], (torch.arange(w, device=maps.device) + 0.5)[None]
     for logits, t in zip(maps, targets):
         weight, truth = torch.ones_like(logits), torch.zeros_like(logits)
         for cells in box_cells(t.ignored, (h, w)):
@@ -69,8 +82,9 @@ def joint_map_loss(maps: Tensor, targets: list[Targets]) -> Tensor:
         radius = (SPREAD * (t.area * h * w).clamp(min=1).sqrt()).clamp(min=1.0)  # cells
         for cells, joints, known, r in zip(box_cells(t.boxes, (h, w)), t.joints, t.joint_weight, radius):
             weight[:, cells] *= (known > 0).float()[:, None]
-            distance = (x - joints[:, :1, None] * w) ** 2 + (y - joints[:, 1:, None] * h) ** 2
-            truth = torch.maximum(truth, torch.exp(-distance / (2 * r**2)) * (known > 0)[:, None, None])
+            across = torch.exp(-((x - joints[:, :1] * w) ** 2) / (2 * r**2)) * (known > 0)[:, None]
+            down = torch.exp(-((y - joints[:, 1:] * h) ** 2) / (2 * r**2))
+            truth = torch.maximum(truth, down[:, :, None] * across[:, None, :])
         weight = torch.where(truth > 0.3, torch.ones_like(weight), weight)
         # Empty cells count by how wrong they are, a joint's cells by how many there are.
         weight = weight * torch.where(truth > 0.01, 1.0, logits.detach().sigmoid() ** 2)

@@ -31,6 +31,7 @@ class Prediction:
     box_sigma: Tensor | None  # [B, Q, 4]
     pose_sigma: Tensor | None  # [B, Q, 2 joints]
     canonical_margin: float = 0.0
+    image_space: bool = False  # joints in K are image coordinates
 
     @property
     def mask_logits(self) -> Tensor:
@@ -116,6 +117,7 @@ class HCQNet(nn.Module):
             box_sigma=refined.box_sigma,
             pose_sigma=refined.pose_sigma,
             canonical_margin=self.config.canonical_margin,
+            image_space=self.config.keypoint_space == "image",
         )
 
     @torch.inference_mode()

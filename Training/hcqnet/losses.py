@@ -6,7 +6,7 @@ et al. 2021, arXiv:2008.13367; dice arXiv:1606.04797; box projections of masks T
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 import torch.nn.functional as F
@@ -36,6 +36,11 @@ class Targets:
     ignored: Tensor  # [k, 4]
     size: tuple[int, int]  # H, W in pixels
 
+    def to(self, device: torch.device) -> Targets:
+        """The same on another device."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Targets(**{k: v.to(device) if isinstance(v, Tensor) else v for k, v in values.items()})
+
 
 @dataclass
 class Weights:
@@ -52,6 +57,8 @@ class Weights:
     one_to_many: float = 0.5
     flow: bool = True  # False: RLE without its flow, that is a Laplace likelihood
     least_sigma: float = 1e-3
+    distillation: float = 0.0  # holds the proposals at the published detector's
+    proposals: float = 1.0  # else the proposal head's own loss, where it learns
     least_overlap: float = 0.0  # IoU that a pair needs for its box, joints and mask to count
 
 
@@ -84,7 +91,7 @@ class Criterion(nn.Module):
     def match(self, logits: Tensor, boxes: Tensor, t: Targets) -> tuple[Tensor, Tensor]:
         """Hungarian on class, L1 and GIoU."""
         if not len(t.boxes):
-            empty = torch.zeros(0, dtype=torch.long)
+            empty = torch.zeros(0, dtype=torch.long, device=logits.device)
             return empty, empty
         with torch.no_grad():
             score = logits.softmax(-1)[:, :1]
@@ -95,24 +102,24 @@ class Criterion(nn.Module):
         """(picture, query, person, weight) rows: the match, and other queries on the same person at less weight."""
         if not len(t.boxes):
             return []
-        rows = [(torch.full_like(query, i), query, person, torch.ones(len(query)))]
+        rows = [(torch.full_like(query, i), query, person, torch.ones_like(query, dtype=torch.float32))]
         if self.weights.one_to_many:
             overlaps, best = pairwise_iou(boxes, t.boxes).max(1)
             overlaps[query] = 0
             extra = (overlaps > 0.55).nonzero()[:, 0]
-            rows.append((torch.full_like(extra, i), extra, best[extra], torch.full((len(extra),), self.weights.one_to_many)))
+            rows.append((torch.full_like(extra, i), extra, best[extra], torch.full_like(extra, self.weights.one_to_many, dtype=torch.float32)))
         return rows
 
     def regression(self, p: Prediction, targets: list[Targets], rows: list) -> dict[str, Tensor]:
         """Box and joint losses of the pairs."""
         picture, query, person, weight = (torch.cat(c) for c in zip(*rows))
-        offsets = torch.tensor([0] + [len(t.boxes) for t in targets]).cumsum(0)
+        offsets = torch.tensor([0] + [len(t.boxes) for t in targets], device=picture.device).cumsum(0)
         index = offsets[picture] + person
         # Other queries on the same person share its weight.
         weight = weight * (sum(len(t.boxes) for t in targets) / weight.sum())
         boxes = torch.cat([t.boxes for t in targets])[index]
         box_weight = torch.cat([t.box_weight for t in targets])[index] * weight
-        size = torch.tensor([[t.size[1], t.size[0]] for t in targets], dtype=boxes.dtype)[picture]
+        size = torch.tensor([[t.size[1], t.size[0]] for t in targets], dtype=boxes.dtype, device=boxes.device)[picture]
         found = p.keypoints[picture, query]
         wh = (boxes[:, 2:] - boxes[:, :2]).clamp(min=1e-3)
         error = found[:, :4] - boxes
@@ -204,32 +211,29 @@ def pose_in_image(keypoints: Tensor, p: Prediction, picture: Tensor, query: Tens
 def box_cells(boxes: Tensor, shape: tuple[int, int]) -> Tensor:
     """Which cells of an h x w map lie (by their centres) in the box: [n, h, w] bool."""
     h, w = shape
-    y, x = (torch.arange(h) + 0.5) / h, (torch.arange(w) + 0.5) / w
+    y, x = (torch.arange(h, device=boxes.device) + 0.5) / h, (torch.arange(w, device=boxes.device) + 0.5) / w
     in_x = (x >= boxes[:, :1]) & (x <= boxes[:, 2:3])
     in_y = (y >= boxes[:, 1:2]) & (y <= boxes[:, 3:4])
     return in_y[:, :, None] & in_x[:, None, :]
 
 
 def mask_loss(logits: Tensor, truth: Tensor, inside: Tensor) -> Tensor:
-    """Dice over the picture + cross-entropy, its mean inside the box and outside counted alike; sum over people."""
-    p = logits.sigmoid()
-    dice = 1 - (2 * (p * truth).sum((1, 2)) + 1) / (p.square().sum((1, 2)) + truth.square().sum((1, 2)) + 1)
+    """Dice and mean cross-entropy inside the box, where alone a mask is read (`mask_in_box`); sum over people."""
+    p = logits.sigmoid() * inside
+    t = truth * inside
+    dice = 1 - (2 * (p * t).sum((1, 2)) + 1) / (p.square().sum((1, 2)) + t.square().sum((1, 2)) + 1)
     bce = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
     within = (bce * inside).sum((1, 2)) / inside.sum((1, 2)).clamp(min=4)
-    # Outside the error is measured against the box's size too: a blob elsewhere is as bad as one inside.
-    beyond = (bce * ~inside).sum((1, 2)) / (~inside).sum((1, 2)).clamp(min=4)
-    leak = (p * ~inside).sum((1, 2)) / inside.sum((1, 2)).clamp(min=4)
-    return (dice + within + beyond + 0.5 * leak.clamp(max=4)).sum()
+    return (dice + within).sum()
 
 
 def weak_mask_loss(logits: Tensor, inside: Tensor, limbs: Tensor) -> Tensor:
-    """Without a mask: nothing outside the box, limbs inside, and the projections fill the box; sum over people."""
-    p = logits.sigmoid()
+    """Without a mask: limbs lie inside, and the projections fill the box; sum over people."""
     box = inside.float()
+    p = logits.sigmoid() * box
     rows = _dice(p.amax(2), box.amax(2)) + _dice(p.amax(1), box.amax(1))
-    leak = (p * ~inside).sum((1, 2)) / inside.sum((1, 2)).clamp(min=4)
     on_limbs = (F.softplus(-logits) * limbs).sum((1, 2)) / limbs.sum((1, 2)).clamp(min=1)
-    return (0.5 * rows + leak.clamp(max=4) + on_limbs).sum()
+    return (0.5 * rows + on_limbs).sum()
 
 
 def _dice(p: Tensor, t: Tensor) -> Tensor:
@@ -239,8 +243,8 @@ def _dice(p: Tensor, t: Tensor) -> Tensor:
 def limb_points(t: Targets, people: Tensor) -> Tensor:
     """Cells on the limbs between labelled joints: [n, h, w] of 0 and 1."""
     h, w = t.masks.shape[1:] if len(t.masks) else (t.size[0] // 4, t.size[1] // 4)
-    out = torch.zeros(len(people), h, w)
-    share = torch.linspace(0.1, 0.9, 9)[:, None]
+    out = torch.zeros(len(people), h, w, device=t.joints.device)
+    share = torch.linspace(0.1, 0.9, 9, device=t.joints.device)[:, None]
     for row, person in enumerate(people.tolist()):
         for a, b in LIMBS:
             if t.joint_weight[person, a] >= 0.3 and t.joint_weight[person, b] >= 0.3:

@@ -60,4 +60,4 @@ def assign(cost: Tensor) -> tuple[Tensor, Tensor]:
     """Cost `[Q, N]` to query and person indices of the cheapest assignment, min(Q, N) pairs."""
     matrix = np.nan_to_num(cost.detach().float().cpu().numpy(), nan=1e6, posinf=1e6, neginf=-1e6)
     rows, columns = linear_sum_assignment(matrix)
-    return torch.from_numpy(rows), torch.from_numpy(columns)
+    return torch.from_numpy(rows).to(cost.device), torch.from_numpy(columns).to(cost.device)

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from .hcqnet import HCQNet
+from .losses import box_cells
 
 
 @dataclass
@@ -34,6 +35,14 @@ def letterbox(picture: np.ndarray, size: tuple[int, int], config) -> tuple[torch
     return torch.from_numpy(x).permute(2, 0, 1)[None], (height, width)
 
 
+OUTSIDE = -4.0  # a mask logit outside the box, where a mask ends at its box
+
+
+def cut_to_box(logits: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
+    """Mask logits [n, h, w], at most `OUTSIDE` where a position's centre is outside its box [n, 4] (x0 y0 x1 y1, 0...1)."""
+    return torch.where(box_cells(boxes, logits.shape[1:]), logits, logits.clamp(max=OUTSIDE))
+
+
 @torch.inference_mode()
 def find_people(net: HCQNet, picture: np.ndarray, size: tuple[int, int], threshold: float, masks: bool = True) -> Found:
     """Everybody whose detection score is at least `threshold`."""
@@ -56,6 +65,8 @@ def find_people(net: HCQNet, picture: np.ndarray, size: tuple[int, int], thresho
     mask_scores, pictures = scores[keep].clone(), []
     if masks and len(keep):
         logits = (p.mask_embeddings[0, keep] @ p.mask_features[0].flatten(1)).unflatten(1, p.mask_features.shape[2:])
+        if net.config.mask_in_box:
+            logits = cut_to_box(logits, boxes[keep])
         inside = logits > 0
         probability = (logits.sigmoid() * inside).sum((1, 2)) / inside.sum((1, 2)).clamp(min=1)
         mask_scores = mask_scores * probability

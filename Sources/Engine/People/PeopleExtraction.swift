@@ -7,6 +7,8 @@ internal import Scene
 struct PeopleExtraction: Sendable {
     /// Masks that are computed together.
     private static let batch = 8
+    /// A mask logit outside the box, where a mask ends at its box.
+    private static let outside: Float = -4
     private let configuration: NetworkConfiguration
     /// Indices of kept queries, best first.
     private var kept: [Int] = []
@@ -81,6 +83,8 @@ struct PeopleExtraction: Sendable {
         let wanted = MaskResampling.Key(frame: frame, input: input, content: content)
         if resampling?.key != wanted { resampling = MaskResampling(wanted) }
         guard let resampling else { return }
+        let (isCut, keys, queries) = (configuration.maskInBox == 1, output.regression.keypoints, kept)
+        let (height, width) = (output.fine.height, output.fine.width)
         var first = 0
         while first < kept.count {
             let range = first..<min(first + Self.batch, kept.count)
@@ -90,6 +94,7 @@ struct PeopleExtraction: Sendable {
                     masks(of: range, output, using: pass) { logits in
                         pass.run(range.count, scratch: Self.maskScratch(output, frameHeight: frame.height)) { i, scratch in
                             let row = logits.rows(i..<i + 1)
+                            if isCut { Self.cut(row, to: keys.row(queries[range.lowerBound + i]), height, width) }
                             let (mask, certainty) = resampling.mask(row, scratch: scratch)
                             people[range.lowerBound + i].mask = mask
                             people[range.lowerBound + i].maskScore = people[range.lowerBound + i].score * certainty
@@ -98,6 +103,22 @@ struct PeopleExtraction: Sendable {
                 }
             }
             first = range.upperBound
+        }
+    }
+
+    /// Lowers mask logits whose position has its centre outside the box (the first four numbers of `key`) to
+    /// `outside` at most.
+    ///
+    /// Twin: `hcqnet/predict.py`, `cut_to_box`.
+    private static func cut(_ logits: Tensor, to key: UnsafePointer<Float>, _ height: Int, _ width: Int) {
+        for y in 0..<height {
+            let centre = (Float(y) + 0.5) / Float(height)
+            let isRow = centre >= key[1] && centre <= key[3]
+            for x in 0..<width {
+                let centre = (Float(x) + 0.5) / Float(width)
+                if isRow && centre >= key[0] && centre <= key[2] { continue }
+                logits.data[y * width + x] = min(logits.data[y * width + x], outside)
+            }
         }
     }
 

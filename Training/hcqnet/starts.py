@@ -1,0 +1,144 @@
+"""What a network starts from: published checkpoints by name mapping, or an earlier run.
+
+torchvision's ResNets and Swins have this project's names below `backbone.`; its Swin has no LayerNorm per stage, its
+classifier is left out. Mask2Former's pixel decoder (Detectron2 layout, `sem_seg_head.pixel_decoder.*`) is renamed.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import Tensor
+
+from .hcqnet import HCQNet
+from .init_picodet import load_picodet
+
+if TYPE_CHECKING:
+    from .recipe import Recipe
+
+
+class StartError(ValueError):
+    """A checkpoint that does not fit; the message names the file and the tensor."""
+
+
+def apply(net: HCQNet, recipe: "Recipe") -> None:
+    """Everything that the recipe names, in the order backbone, pixel decoder, detector, earlier run."""
+    if recipe.backbone_file:
+        load_backbone(net, Path(recipe.backbone_file))
+    if recipe.mask2former_file:
+        load_mask2former(net, Path(recipe.mask2former_file))
+    if recipe.picodet_file:
+        backbone, head = load_picodet(recipe.picodet_file)
+        net.backbone.load_state_dict(backbone.state_dict())
+        net.proposals.load_state_dict(head.state_dict())
+    if recipe.start_file:
+        load_run(net, Path(recipe.start_file), recipe.frozen)
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    """Tensors by name of a `.safetensors`, `.pth` or `.pkl` file (Detectron2's pickles hold arrays under `model`)."""
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    if path.suffix == ".pkl":
+        import numpy
+        import pickle
+
+        class Arrays(pickle.Unpickler):
+            """Arrays, numbers and names only: a checkpoint is data."""
+
+            def find_class(self, module: str, name: str) -> object:
+                if module.startswith("numpy") and name in ("_reconstruct", "ndarray", "dtype", "scalar"):
+                    return super().find_class(module, name)
+                raise StartError(f"{path}: holds a {module}.{name}, expected arrays only")
+
+        with path.open("rb") as file:
+            content = Arrays(file).load()
+        model = content.get("model", content)
+        return {k: torch.from_numpy(v) for k, v in model.items() if isinstance(v, numpy.ndarray)}
+    content = torch.load(path, weights_only=True, map_location="cpu")
+    return content.get("model", content.get("state_dict", content))
+
+
+def load_backbone(net: HCQNet, path: Path) -> None:
+    """torchvision's ResNet or Swin checkpoint; a Swin's bias tables are interpolated to another window."""
+    found = {k: v for k, v in read(path).items() if not k.startswith(("fc.", "head.", "norm."))}
+    found = {k: v for k, v in found.items() if not k.endswith(("relative_position_index", "num_batches_tracked"))}
+    own = net.backbone.state_dict()
+    for name, value in found.items():
+        if name.endswith("relative_position_bias_table") and name in own and value.shape != own[name].shape:
+            found[name] = resize_bias_table(value, own[name].shape[0])
+    expected = {
+        k for k in own
+        if not k.startswith("norms.") and not k.endswith(("num_batches_tracked", "relative_position_index"))
+    }  # fmt: skip
+    _copy(net.backbone, found, expected, path)
+
+
+def resize_bias_table(table: Tensor, rows: int) -> Tensor:
+    """[(2w - 1)^2, heads] for one window size to [rows, heads] for another, bicubic."""
+    old, new = round(table.shape[0] ** 0.5), round(rows**0.5)
+    square = table.T.reshape(1, -1, old, old).float()
+    return F.interpolate(square, (new, new), mode="bicubic", align_corners=False).reshape(-1, rows).T.contiguous()
+
+
+def load_mask2former(net: HCQNet, path: Path) -> None:
+    """The pixel decoder of a Mask2Former checkpoint (D = 256, 6 layers), by name."""
+    found = {}
+    for name, value in read(path).items():
+        own = rename_mask2former(name)
+        if own:
+            found[own] = value
+    if not found:
+        raise StartError(f"{path}: no tensor named sem_seg_head.pixel_decoder.*")
+    _copy(net.pixel_decoder, found, set(net.pixel_decoder.state_dict()), path)
+
+
+_MASK2FORMER = (
+    (r"input_proj\.(\d)\.(\d)\.(.*)", r"input_proj.\1.\2.\3"),
+    (r"transformer\.level_embed", r"level_embed"),
+    (r"transformer\.encoder\.layers\.(\d+)\.self_attn\.(.*)", r"layers.\1.self_attn.\2"),
+    (r"transformer\.encoder\.layers\.(\d+)\.(norm1|norm2|linear1|linear2)\.(.*)", r"layers.\1.\2.\3"),
+    (r"adapter_1\.norm\.(.*)", r"lateral.1.\1"),
+    (r"adapter_1\.(weight)", r"lateral.0.\1"),
+    (r"layer_1\.norm\.(.*)", r"output.1.\1"),
+    (r"layer_1\.(weight)", r"output.0.\1"),
+    (r"mask_features\.(.*)", r"mask_features.\1"),
+)
+
+
+def rename_mask2former(name: str) -> str | None:
+    """A tensor of Mask2Former's pixel decoder to its name below `pixel_decoder.`; None for everything else."""
+    prefix = "sem_seg_head.pixel_decoder."
+    if name.startswith(prefix):
+        for pattern, own in _MASK2FORMER:
+            if match := re.fullmatch(pattern, name[len(prefix) :]):
+                return match.expand(own)
+    return None
+
+
+def load_run(net: HCQNet, path: Path, frozen: tuple[str, ...]) -> None:
+    """An earlier run's averaged weights (`last.pt`) or a weight file, where names and shapes agree; not what is frozen."""
+    state = torch.load(path, weights_only=True, map_location="cpu")["average"] if path.suffix == ".pt" else read(path)
+    own = net.state_dict()
+    kept = tuple(f"{name}." for name in frozen)
+    taken = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape and not k.startswith(kept)}
+    if not taken:
+        raise StartError(f"{path}: no tensor fits this network")
+    net.load_state_dict(own | {k: v.to(own[k].dtype) for k, v in taken.items()})
+
+
+def _copy(module: torch.nn.Module, found: dict[str, Tensor], expected: set[str], path: Path) -> None:
+    own = module.state_dict()
+    missing, unused = sorted(expected - found.keys()), sorted(found.keys() - own.keys())
+    if missing or unused:
+        problem = f"tensor '{missing[0]}' is missing" if missing else f"tensor '{unused[0]}' is not used"
+        raise StartError(f"{path}: {problem} ({len(missing)} missing, {len(unused)} unused)")
+    for name, value in found.items():
+        if own[name].shape != value.shape:
+            raise StartError(f"{path}: tensor '{name}' has shape {list(value.shape)}, expected {list(own[name].shape)}")
+        own[name].copy_(value)

@@ -1,0 +1,168 @@
+"""One network in training: losses of a batch, an update, averaged weights, and a state that goes on bit for bit."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import os
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from . import parallel, starts
+from . import weights as weight_files
+from .batches import Batch, normalise
+from .dense import distillation_loss, joint_map_loss, proposal_loss
+from .hcqnet import HCQNet, Prediction
+from .init_picodet import load_picodet
+from .losses import Criterion, Targets
+from .paper_losses import PaperCriterion
+from .pixel_decoder import Features
+from .recipe import Recipe
+
+SAVED = ("net", "criterion", "average", "optimiser")
+
+
+class NonFiniteLoss(RuntimeError):
+    """A loss that is not a number; names the step, the terms and the pictures."""
+
+
+class Trainer:
+    """Network, criterion, optimiser and averages of one run."""
+
+    def __init__(self, recipe: Recipe, rank: int = 0, world: int = 1) -> None:
+        self.recipe, self.rank, self.world = recipe, rank, world
+        torch.manual_seed(recipe.seed)
+        self.device = torch.device("cuda", rank % torch.cuda.device_count()) if torch.cuda.is_available() else torch.device("cpu")
+        self.net = HCQNet(recipe.network)
+        starts.apply(self.net, recipe)
+        self.net.to(self.device, memory_format=torch.channels_last)
+        self.compact = recipe.criterion == "compact"
+        criterion = Criterion(recipe.weights) if self.compact else PaperCriterion(recipe.paper, recipe.match)
+        self.criterion = criterion.to(self.device)
+        self.average = copy.deepcopy(self.net).eval().requires_grad_(False)
+        if recipe.train_queries:  # with proposals the number of queries is free
+            self.net.config = dataclasses.replace(self.net.config, queries=recipe.train_queries)
+        for name in recipe.frozen:
+            self.net.get_submodule(name).requires_grad_(False)
+        self.never = {id(p) for p in self.net.parameters() if not p.requires_grad}
+        self.optimiser = self._optimiser()
+        self.teacher = None
+        if self.compact and recipe.weights.distillation:
+            self.teacher = [m.to(self.device, memory_format=torch.channels_last) for m in load_picodet(recipe.picodet_file)]
+        self.done = 0
+
+    def _optimiser(self) -> torch.optim.Optimizer:
+        """AdamW with three groups: everything else, the pixel decoder, backbone and proposal head."""
+        slow = list(self.net.backbone.parameters())
+        slow += [] if self.net.proposals is None else list(self.net.proposals.parameters())
+        maps = list(self.net.pixel_decoder.parameters())
+        known = {id(p) for p in [*slow, *maps]}
+        rest = [p for m in (self.net, self.criterion) for p in m.parameters() if id(p) not in known]
+        self.scales = (1.0, self.recipe.maps_scale, self.recipe.backbone_scale)
+        betas = (0.9, 0.99) if self.compact else (0.9, 0.999)
+        groups = [{"params": p} for p in (rest, maps, slow)]
+        return torch.optim.AdamW(groups, self.recipe.lr, betas=betas, weight_decay=self.recipe.weight_decay)
+
+    def _set_rates(self) -> None:
+        r, step = self.recipe, self.done
+        for group, scale in zip(self.optimiser.param_groups, self.scales):
+            group["lr"] = r.lr * r.rate(step) * scale
+        for p in self.optimiser.param_groups[2]["params"]:
+            p.requires_grad_(step >= r.frozen_steps and id(p) not in self.never)
+
+    def step(self, batches: list[Batch]) -> dict[str, float]:
+        """One update from `accumulate` batches; the weighted terms, per person, of this process."""
+        self._set_rates()
+        self.net.train()
+        self.optimiser.zero_grad(set_to_none=True)
+        # Points of masks are drawn anew every step, and the same ones when the step is repeated after a resume.
+        torch.manual_seed((self.recipe.seed * 1_000_003 + self.done) * 64 + self.rank)
+        people = parallel.total(sum(len(t.boxes) for b in batches for t in b.targets)) / self.world
+        sums: dict[str, float] = {}
+        for batch in batches:
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.bf16):
+                terms = self.losses(batch, max(people, 1.0))
+            loss = sum(terms.values())
+            values = {k: float(v.detach()) for k, v in terms.items()}
+            if not torch.isfinite(loss):
+                raise NonFiniteLoss(f"step {self.done}: loss is {float(loss)}; terms {values}; pictures {', '.join(batch.names)}")
+            loss.backward()
+            for k, v in values.items():
+                sums[k] = sums.get(k, 0) + v
+        everything = [p for group in self.optimiser.param_groups for p in group["params"]]
+        parallel.average_gradients(everything)
+        for group in self.optimiser.param_groups:
+            nn.utils.clip_grad_norm_(group["params"], self.recipe.clip)
+        self.optimiser.step()
+        self._average()
+        self.done += 1
+        return sums
+
+    def losses(self, batch: Batch, people: float) -> dict[str, Tensor]:
+        """All weighted terms of one batch, divided by `people`."""
+        config = self.net.config
+        image = normalise(batch.pictures.to(self.device), config.image_mean, config.image_std)
+        targets = [t.to(self.device) for t in batch.targets]
+        features = self.net.encode(image, masks=not self.compact)
+        layers = [self.net.predict(output, features) for output in self.net.decode(features)]
+        if not self.compact:
+            return self.criterion(layers, targets, people)
+        terms = self._compact(layers, features, targets, people)
+        if features.joint_maps is not None:
+            terms["joint_maps"] = joint_map_loss(features.joint_maps, targets) / people
+        if self.teacher is not None:
+            with torch.no_grad():
+                truth = self.teacher[1](self.teacher[0](image)[1:], image.shape[2:])
+            terms["distillation"] = self.recipe.weights.distillation * distillation_loss(features.proposals, truth)
+        elif features.proposals is not None and self.recipe.weights.proposals:
+            terms["proposals"] = self.recipe.weights.proposals * proposal_loss(features.proposals, targets) / people
+        return terms
+
+    def _compact(self, layers: list[Prediction], features: Features, targets: list[Targets], people: float) -> dict[str, Tensor]:
+        terms: dict[str, Tensor] = {}
+        for i, prediction in enumerate(layers):
+            last = i == len(layers) - 1
+            found, matches = self.criterion.layer(prediction, targets)
+            for name, value in found.items():
+                weight = getattr(self.criterion.weights, name)
+                if weight:
+                    name = name if last else f"aux_{name}"
+                    terms[name] = terms.get(name, 0) + weight * value / people
+            if i >= len(layers) - self.recipe.mask_layers and any(len(q) for q, _ in matches):
+                terms["mask"] = terms.get("mask", 0) + self._masks(prediction, features, matches, targets) / people
+        return terms
+
+    def _masks(self, prediction: Prediction, features: Features, matches: list, targets: list[Targets]) -> Tensor:
+        """`mask_features`' 1x1 convolution folded into the mask embeddings of the matched queries (same function)."""
+        conv = self.net.pixel_decoder.mask_features
+        logits, boxes = [], []
+        for i, (query, person) in enumerate(matches):
+            embedding = prediction.mask_embeddings[i, query]
+            folded, bias = embedding @ conv.weight[:, :, 0, 0], embedding @ conv.bias
+            fine = features.fine[i]
+            logits.append((folded @ fine.flatten(1) + bias[:, None]).unflatten(1, fine.shape[1:]))
+            boxes.append(targets[i].boxes[person])
+        return self.criterion.masks(torch.cat(logits), matches, targets, boxes)
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        decay = min(self.recipe.average, (1 + self.done) / (10 + self.done)) if self.recipe.average else 0.0
+        for a, p in zip(self.average.state_dict().values(), self.net.state_dict().values()):
+            a.lerp_(p, 1 - decay) if a.dtype.is_floating_point else a.copy_(p)
+
+    def save(self, directory: Path) -> None:
+        """`last.pt`, everything needed to go on, and `average.safetensors`; each replaced atomically."""
+        state = {name: getattr(self, name).state_dict() for name in SAVED} | {"done": self.done}
+        torch.save(state, directory / "last.tmp")
+        os.replace(directory / "last.tmp", directory / "last.pt")
+        weight_files.save(self.average, directory / "average.tmp")
+        os.replace(directory / "average.tmp", directory / "average.safetensors")
+
+    def load(self, directory: Path) -> None:
+        """Goes on where `save` was."""
+        state = torch.load(directory / "last.pt", weights_only=True, map_location=self.device)
+        for name in SAVED:
+            getattr(self, name).load_state_dict(state[name])
+        self.done = state["done"]
