@@ -65,7 +65,8 @@ extension IngestError: CustomStringConvertible {
             "\(location): has no video\(streams.isEmpty ? "" : ", only " + streams.joined(separator: ", ")); "
                 + "name a source with a video stream"
         case .noPictures(let location):
-            "\(location): no pictures found (\(PictureList.extensions.joined(separator: ", "))); check the folder or pattern"
+            "\(location): no pictures found (\(PictureList.extensions.joined(separator: ", "))); "
+                + "check the folder or pattern"
         case .noDecoder(let location, let codec):
             "\(location): no decoder for \(codec) in this libavcodec; set the camera to H.264 or convert the file"
         case .nothingDecoded(let location, let errors):

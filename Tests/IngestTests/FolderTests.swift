@@ -90,7 +90,8 @@ import Testing
     func movingEdgesHaveNoTeeth(top: Bool) throws {
         // A bar that moves 6 pixels from field to field.
         let source =
-            "color=gray:size=704x576:rate=50,format=yuv420p,drawbox=x=40:y=60:w=60:h=400:color=white:t=fill,scroll=horizontal=-0.00852"
+            "color=gray:size=704x576:rate=50,format=yuv420p,drawbox=x=40:y=60:w=60:h=400:color=white:t=fill,"
+            + "scroll=horizontal=-0.00852"
         let (progressive, file) = try scene(source, top: top)
         let deinterlaced = contentBytes(of: try frame(file, 2))
         let woven = try ffmpeg(

@@ -1,28 +1,22 @@
 import Foundation
 
-/// A server of network cameras on this machine (`Tests/Tools/rtsp_camera.py`), stopped with the object.
-///
-/// The query of the URL says how the camera misbehaves; the tool's `--help` lists the keys.
-public final class TestCamera: @unchecked Sendable {
-    /// `rtsp://127.0.0.1:PORT/`.
+/// A test server in Python that lives as long as this object or, if that comes first, as the tests.
+public final class TestServer: @unchecked Sendable {
+    /// The URL that it printed, with a slash at the end.
     public let address: String
     private let process = Process()
     private let lifeline = Pipe()
-    private let folder: TemporaryFolder
 
     public struct DidNotStart: Error {}
 
-    /// - Parameter clips: H.264 files; nil makes a day of 640x360 and a night of 320x240, 4 s each, a key frame a
-    /// second.
-    public init(clips: [String]? = nil) throws {
-        folder = try TemporaryFolder()
-        let files = try clips ?? Self.dayAndNight(in: folder)
+    /// - Parameter tool: a file of `Tests/Tools` that prints `ready URL` and ends with its standard input.
+    public init(_ tool: String, _ arguments: [String]) throws {
+        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["python3", Self.tool, "--while-stdin"] + files
+        process.arguments = ["python3", folder.appendingPathComponent("Tools/" + tool).path] + arguments
         let output = Pipe()
         process.standardOutput = output
         process.standardError = FileHandle.nullDevice
-        // The server lives as long as this end of the pipe: it ends with the tests, however they end.
         process.standardInput = lifeline
         try process.run()
         var line = Data()
@@ -31,9 +25,9 @@ public final class TestCamera: @unchecked Sendable {
             if part.isEmpty { throw DidNotStart() }
             line += part
         }
-        let text = String(decoding: line, as: UTF8.self)
-        guard let start = text.range(of: "rtsp://") else { throw DidNotStart() }
-        address = text[start.lowerBound...].trimmingCharacters(in: .whitespacesAndNewlines)
+        let words = String(decoding: line, as: UTF8.self).split(whereSeparator: \.isWhitespace)
+        guard words.count >= 2, words[0] == "ready" else { throw DidNotStart() }
+        address = String(words[1])
     }
 
     // Not a signal: Foundation's children start with all of them blocked when a queue's thread makes them.
@@ -41,15 +35,29 @@ public final class TestCamera: @unchecked Sendable {
         try? lifeline.fileHandleForWriting.close()
         process.waitUntilExit()
     }
+}
+
+/// A server of network cameras on this machine (`Tests/Tools/rtsp_camera.py`).
+///
+/// The query of the URL says how the camera misbehaves; the tool's `--help` lists the keys.
+public final class TestCamera: Sendable {
+    /// `rtsp://127.0.0.1:PORT/`.
+    public var address: String { server.address }
+    private let server: TestServer
+    private let folder: TemporaryFolder
+
+    /// - Parameter clips: H.264 files; nil makes a day of 640x360 and a night of 320x240, 4 s each, a key frame a
+    ///   second.
+    public init(clips: [String]? = nil) throws {
+        folder = try TemporaryFolder()
+        server = try TestServer("rtsp_camera.py", ["--while-stdin"] + (try clips ?? Self.dayAndNight(in: folder)))
+    }
 
     /// The URL of a camera that behaves as the query says.
     public func url(_ query: String = "", user: String? = nil) -> String {
         let host = user.map { address.replacingOccurrences(of: "rtsp://", with: "rtsp://\($0)@") } ?? address
         return host + "cam" + (query.isEmpty ? "" : "?" + query)
     }
-
-    private static let tool = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .appendingPathComponent("Tools/rtsp_camera.py").path
 
     private static func dayAndNight(in folder: TemporaryFolder) throws -> [String] {
         try ["640x360", "320x240"].map { size in

@@ -3,27 +3,34 @@
 
     rtsp_camera.py day.h264 [night.h264 ...] [--port 0] [--fps 25]
 
-prints `ready rtsp://127.0.0.1:PORT/` and serves until it is killed. A client chooses by the URL's query what it gets, so
-that one server plays any number of cameras, good and bad:
+prints `ready rtsp://127.0.0.1:PORT/` and serves until it is killed. A client chooses by the URL's query what it gets,
+so that one server plays any number of cameras, good and bad:
 
     rtsp://127.0.0.1:PORT/cam                     the first file, over and over, in real time
     rtsp://127.0.0.1:PORT/cam?freeze_after=50     stops sending after 50 pictures, keeps the connection
     rtsp://127.0.0.1:PORT/cam?close_after=50      closes the connection
 
 Query keys (times in seconds, counts in pictures of this connection):
-    file=N             which file to serve, from 0                     fps=F           pictures a second
-    mute=1             accepts and never answers                       refuse=1        accepts and closes at once
-    status=CODE        answers DESCRIBE with this RTSP status          user=U&password=P   asks for digest authentication
-    basic=1            asks for basic instead of digest                codec=NAME      announces this codec (PCMU: audio only)
-    drip=BYTES         sends so many bytes a second at most            freeze_after=N  sends nothing more
-    close_after=N      closes                                          pause_after=N, pause_for=S   a gap in sending, not in time
-    garbage_after=N, garbage_for=M   random bytes in M pictures' packets  lose=N       leaves out every Nth packet
-    jump_after=N, jump=S   time-stamps jump by S, which may be negative   back_and_forth=N   they swap every Nth pair
-    first_timestamp=T  the first RTP time-stamp (4294000000 wraps after 11 s)
-    switch_after=N, switch_to=K   goes on with file K, parameter sets in band
+    file=N             which file to serve, from 0
+    fps=F              pictures a second
+    refuse=1           accepts and closes at once
+    mute=1             accepts and never answers
+    status=CODE        answers DESCRIBE with this RTSP status
+    user=U&password=P  asks for digest authentication; with basic=1 for basic
+    codec=NAME         announces this codec (PCMU: audio only)
+    drip=BYTES         sends so many bytes a second at most
+    freeze_after=N     sends nothing more
+    close_after=N      closes
     end_after=N        says RTCP BYE and closes
+    pause_after=N, pause_for=S         a gap in sending, not in time-stamps
+    garbage_after=N, garbage_for=M     random bytes in the packets of M pictures
+    lose=N             leaves out every Nth packet
+    jump_after=N, jump=S               time-stamps jump by S, which may be negative
+    back_and_forth=N   the time-stamps of every Nth pair of pictures change places
+    first_timestamp=T  the first RTP time-stamp (4294000000 wraps after 11 s)
+    switch_after=N, switch_to=K        goes on with file K, parameter sets in band
 
-TCP-interleaved and UDP transport. Only Python's standard library and, for files that are not Annex B, the ffmpeg tool.
+TCP-interleaved and UDP transport. Python's standard library and, for files that are not Annex B, the ffmpeg tool.
 """
 
 import argparse
