@@ -1,3 +1,5 @@
+public import Scene
+
 /// Why truth or results could not be read or compared.
 public enum EvaluationError: Error, Equatable, CustomStringConvertible {
     /// A file could not be opened or read.
@@ -16,6 +18,8 @@ public enum EvaluationError: Error, Equatable, CustomStringConvertible {
     case badJSON(path: String, reason: String)
     /// A result names an image that the annotations do not have.
     case unknownImage(path: String, id: Int)
+    /// A picture is not of the size that the annotations state.
+    case wrongSize(path: String, found: PixelSize, expected: PixelSize)
     /// A mask's run lengths do not fit its image.
     case badMask(path: String, annotation: Int)
 
@@ -37,6 +41,8 @@ public enum EvaluationError: Error, Equatable, CustomStringConvertible {
             "\(path): \(reason)"
         case .unknownImage(let path, let id):
             "\(path): image_id \(id) is not in the annotations; results and annotations must be of the same pictures"
+        case .wrongSize(let path, let found, let expected):
+            "\(path): is \(found.width)x\(found.height) pixels, the annotations say \(expected.width)x\(expected.height)"
         case .badMask(let path, let annotation):
             "\(path): the segmentation of annotation \(annotation) does not fit its image"
         }

@@ -15,6 +15,9 @@ public struct Tracker: Sendable {
     private var tracklets: [Tracklet] = []
     private var lastTime: StreamTime?
 
+    /// How many people are remembered, confirmed or not, in sight or not.
+    public var followedCount: Int { tracklets.count }
+
     /// - Parameter firstOrdinal: the first ordinal that this camera has never given out.
     public init(camera: CameraID, firstOrdinal: UInt64, settings: TrackerSettings) {
         self.camera = camera

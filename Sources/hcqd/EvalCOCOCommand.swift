@@ -1,71 +1,151 @@
 import ArgumentParser
+import Engine
 import Evaluation
 import Foundation
+import Scene
 
-/// `hcqd eval coco`: detections against COCO annotations.
+/// `hcqd eval coco`: a network, or a file of detections, against COCO annotations.
 struct EvalCOCOCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "coco", abstract: "Measure boxes, masks and joints against COCO annotations.",
         discussion: """
-            The figures are pycocotools'. Without --task everything is measured that results and annotations have.
+            Runs a network over the pictures of the annotations, or takes a file of detections. The figures are \
+            pycocotools'; 1 is everything, -1 says that the annotations have nothing of the kind. Without --task \
+            everything is measured that the annotations have.
 
-            hcqd eval coco --detections results.json --annotations person_keypoints_val2017.json
-            hcqd eval coco --detections results.json --annotations val.json --task keypoints --no-small
+            Examples:
+              hcqd eval coco --model M.safetensors --images val2017 --annotations person_keypoints_val2017.json
+              hcqd eval coco --model M.safetensors --images DIR --annotations A.json --results found.json
+              hcqd eval coco --detections found.json --annotations A.json --task keypoints --no-small
+
+            --results writes boxes, masks and joints with the detection score, which ranks boxes and joints, and beside \
+            it the same with the segmentation score, which ranks masks: found.json and found.segm.json.
             """)
 
-    @Option(help: "Annotations in COCO's JSON format.")
+    @Option(help: "Annotations in COCO's JSON format.", completion: .file(extensions: ["json"]))
     var annotations: String
-    @Option(help: "Results in COCO's JSON format.")
-    var detections: String
+    @Option(help: "The network.", completion: .file(extensions: ["safetensors"]))
+    var model: String?
+    @Option(help: "The folder of the pictures that the annotations name.", completion: .directory)
+    var images: String?
+    @Option(help: "Detections in COCO's JSON format, in place of a network.", completion: .file(extensions: ["json"]))
+    var detections: String?
+    @Option(help: "Where the network's detections are written.", completion: .file(extensions: ["json"]))
+    var results: String?
     @Option(help: "bbox, segm or keypoints; may be given often.")
     var task: [Task] = []
     @Flag(name: .customLong("no-small"), help: "Ignore people under 32x32 pixels, as the paper's Table 4 does.")
     var withoutSmall = false
+    @Option(help: "A text file: only these pictures count, one file name or id a line.", completion: .file())
+    var only: String?
+    @Option(help: "The network's input in pixels, WIDTHxHEIGHT, multiples of 32.")
+    var size = "640x384"
+    @Option(help: "The network's people below this score are left out, 0...1.")
+    var threshold: Float = 0.01
+    @Option(help: "Cores that work on a picture; all by default.")
+    var threads: Int?
     @Flag(help: "Print JSON.")
     var json = false
 
     enum Task: String, ExpressibleByArgument, CaseIterable { case bbox, segm, keypoints }
 
+    func validate() throws {
+        if (model == nil) == (detections == nil) { throw ValidationError("name either --model or --detections") }
+        if model != nil && images == nil { throw ValidationError("--model needs --images, the folder of the pictures") }
+        if results != nil && model == nil { throw ValidationError("--results writes what --model finds; name a model") }
+        if !(0...1).contains(threshold) { throw ValidationError("--threshold is \(threshold), expected 0...1") }
+        _ = try inputSize()
+    }
+
     func run() throws {
-        try reportingErrors {
+        try reporting {
             let dataset = try COCODataset(contentsOf: annotations)
-            let results = try COCOResult.read(detections)
-            try printCOCOFigures(
-                dataset, results: results, path: detections, tasks: tasks(dataset, results), withoutSmall: withoutSmall,
-                json: json)
+            let chosen = try chosenImages(of: dataset)
+            if let detections {
+                let found = try COCOResult.read(detections)
+                try judge(dataset, [(found, detections, wanted(dataset, in: found))], images: chosen)
+            } else if let model, let images {
+                try runNetwork(model, over: images, dataset, chosen)
+            }
         }
     }
 
-    private func tasks(_ dataset: COCODataset, _ results: [COCOResult]) -> [COCOTask] {
-        guard task.isEmpty else { return task.compactMap { COCOTask(rawValue: $0.rawValue) } }
+    private func runNetwork(_ model: String, over folder: String, _ dataset: COCODataset, _ chosen: Set<Int>?) throws {
+        let network = try orExit(.model) { () throws(EngineError) in try HCQNet(contentsOf: model) }
+        let survey = COCOSurvey(
+            network: network, inputSize: try inputSize(), threads: threads, threshold: threshold,
+            masks: task.isEmpty ? dataset.tasks.contains(.segm) : task.contains(.segm))
+        let found = try survey.people(of: dataset, in: folder, only: chosen)
+        let (byDetection, byMask) = (found.results(scoredAs: .bbox), found.results(scoredAs: .segm))
+        let path = results ?? "detections"
+        let maskPath = (path.hasSuffix(".json") ? String(path.dropLast(5)) : path) + ".segm.json"
+        let tasks = wanted(dataset, in: byDetection)
+        if results != nil {
+            try write(byDetection, to: path)
+            if tasks.contains(.segm) { try write(byMask, to: maskPath) }
+        }
+        try judge(
+            dataset,
+            [
+                (byDetection, path, tasks.filter { $0 != .segm }), (byMask, maskPath, tasks.filter { $0 == .segm }),
+            ], images: chosen)
+    }
+
+    private func write(_ results: [COCOResult], to path: String) throws {
+        try Data(COCOResult.json(results).utf8).write(to: URL(filePath: path))
+    }
+
+    private func judge(
+        _ dataset: COCODataset, _ found: [(results: [COCOResult], path: String, tasks: [COCOTask])], images: Set<Int>?
+    ) throws {
+        var report: [String: [String: Double]] = [:]
+        for (results, path, tasks) in found {
+            for task in tasks {
+                let figures = try COCOEvaluation(
+                    dataset, results: results, resultsPath: path, task: task, withoutSmall: withoutSmall, images: images
+                ).figures
+                report[task.rawValue] = Dictionary(uniqueKeysWithValues: figures.map { ($0.name, $0.value) })
+                guard !json else { continue }
+                print(padded(task.rawValue, 12) + figures.map { padded($0.name, 10) }.joined())
+                print(padded("", 12) + figures.map { padded(String(format: "%.4f", $0.value), 10) }.joined())
+            }
+        }
+        guard json else { return }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
+        print(String(decoding: try encoder.encode(report), as: UTF8.self))
+    }
+
+    /// What was asked for, or what both sides have.
+    private func wanted(_ dataset: COCODataset, in results: [COCOResult]) -> [COCOTask] {
+        guard task.isEmpty else {
+            return COCOTask.allCases.filter { wanted in task.contains { $0.rawValue == wanted.rawValue } }
+        }
         return dataset.tasks.filter { task in
             switch task {
-            case .bbox: results.contains { $0.bbox != nil }
+            case .bbox: results.isEmpty || results.contains { $0.bbox != nil }
             case .segm: results.contains { $0.segmentation != nil }
             case .keypoints: results.contains { $0.keypoints != nil }
             }
         }
     }
-}
 
-/// Measures and prints each task.
-func printCOCOFigures(
-    _ dataset: COCODataset, results: [COCOResult], path: String, tasks: [COCOTask], withoutSmall: Bool, json: Bool
-) throws {
-    var report: [String: [String: Double]] = [:]
-    for task in tasks {
-        let evaluation = try COCOEvaluation(
-            dataset, results: results, resultsPath: path, task: task, withoutSmall: withoutSmall)
-        let figures = evaluation.figures
-        report[task.rawValue] = Dictionary(uniqueKeysWithValues: figures.map { ($0.name, $0.value) })
-        if !json {
-            print(padded(task.rawValue, 12) + figures.map { padded($0.name, 10) }.joined())
-            print(padded("", 12) + figures.map { padded(String(format: "%.4f", $0.value), 10) }.joined())
+    private func chosenImages(of dataset: COCODataset) throws -> Set<Int>? {
+        guard let only else { return nil }
+        guard let text = try? String(contentsOfFile: only, encoding: .utf8) else {
+            throw EvaluationError.unreadable(path: only)
         }
+        let names = Set(text.split(whereSeparator: \.isNewline).map(String.init))
+        let images = dataset.images.filter { names.contains($0.fileName) || names.contains(String($0.id)) }
+        guard !images.isEmpty else { throw EvaluationError.empty(path: only, expected: "picture of \(annotations)") }
+        return Set(images.map(\.id))
     }
-    if json {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
-        print(String(decoding: try encoder.encode(report), as: UTF8.self))
+
+    private func inputSize() throws -> PixelSize {
+        let sides = size.split(separator: "x").compactMap { Int($0) }
+        guard sides.count == 2, sides.allSatisfy({ $0 > 0 && $0 % 32 == 0 }) else {
+            throw ValidationError("--size is WIDTHxHEIGHT in multiples of 32, such as 640x384; found '\(size)'")
+        }
+        return PixelSize(width: sides[0], height: sides[1])
     }
 }

@@ -16,8 +16,9 @@ struct EvalMOTCommand: ParsableCommand {
         discussion: """
             The figures are TrackEval's. Shares are printed as per cent.
 
-            hcqd eval mot --truth mot15/KITTI-17/gt/gt.txt --result tracks.txt
-            hcqd eval mot --truth MOT17/train --result results/ --json
+            Examples:
+              hcqd eval mot --truth mot15/KITTI-17/gt/gt.txt --result tracks.txt
+              hcqd eval mot --truth MOT17/train --result results/ --json
             """)
 
     @Option(help: "A gt.txt, or a folder of <sequence>/gt/gt.txt.")
@@ -37,7 +38,7 @@ struct EvalMOTCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        try reportingErrors {
+        try reporting {
             let sequences = try MOTPaths.find(truth: truth, results: result).map { try $0.metrics(benchmark: benchmark) }
             let combined = TrackingMetrics(combining: sequences, name: "combined")
             if json {
@@ -76,14 +77,6 @@ struct EvalMOTCommand: ParsableCommand {
         encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
         let data = try encoder.encode(Report(sequences: byName, combined: values(combined)))
         print(String(decoding: data, as: UTF8.self))
-    }
-}
-
-/// Runs `body`; an `EvaluationError` becomes one clear line and exit code 1.
-func reportingErrors(_ body: () throws -> Void) throws {
-    do { try body() } catch let error as EvaluationError {
-        FileHandle.standardError.write(Data("hcqd: \(error)\n".utf8))
-        throw ExitCode.failure
     }
 }
 

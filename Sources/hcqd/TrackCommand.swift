@@ -9,12 +9,13 @@ struct TrackCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "track", abstract: "Follow people through detections from a file.",
         discussion: """
-            Reads a MOTChallenge file of detections (frame,-1,left,top,width,height,score,...) and writes
-            tracks in the same format. Frame rate and picture size come from the seqinfo.ini of the sequence
-            where there is one. Scores outside 0...1 are taken as they are: set --settings to match.
+            Reads a MOTChallenge file of detections (frame,-1,left,top,width,height,score,...) and writes tracks in the \
+            same format. Frame rate and picture size come from the sequence's seqinfo.ini where there is one. Scores are \
+            expected in 0...1; for others set confidentScore, weakScore and birthScore.
 
-            hcqd track --detections mot15/KITTI-17/det/det.txt --format mot -o tracks.txt
-            hcqd track --detections det.txt --format mot --fps 25 --size 768x576 --set patience=1
+            Examples:
+              hcqd track --detections mot15/KITTI-17/det/det.txt --format mot -o tracks.txt
+              hcqd track --detections det.txt --format mot --fps 25 --size 768x576 --set patience=1
             """)
 
     enum Format: String, ExpressibleByArgument, CaseIterable { case mot }
@@ -29,20 +30,30 @@ struct TrackCommand: ParsableCommand {
     var fps: Double?
     @Option(help: "Size of the pictures in pixels, as 1920x1080.")
     var size: String?
-    @Option(help: "Fill holes of a track by straight lines if they last no longer than so many seconds; 0 writes only what was found as it happened.")
+    @Option(
+        help: """
+            Fill a track's holes by straight lines if they last no longer than so many seconds; 0 writes only what was \
+            found as it happened.
+            """)
     var fill = 1.0
     @Option(help: "A setting of the tracker, as name=value; may be given often.")
     var set: [String] = []
 
+    func validate() throws {
+        if let fps, !(fps > 0) { throw ValidationError("--fps is \(fps), expected more than 0") }
+        if !(fill >= 0) { throw ValidationError("--fill is \(fill), expected 0 or more seconds") }
+        _ = (try settings(), try givenSize())
+    }
+
     func run() throws {
-        try reportingErrors {
+        let (settings, givenSize) = (try settings(), try givenSize())
+        try reporting {
             let file = try MOTFile(contentsOf: detections)
             var info: MOTSequenceInfo?
             if let path = MOTSequenceInfo.path(near: detections) { info = try MOTSequenceInfo(contentsOf: path) }
-            let size = try pictureSize(info, file)
             let text = tracks(
-                file, size: size, fps: fps ?? info?.frameRate ?? 25, frames: info?.frames ?? file.lastFrame,
-                settings: try settings())
+                file, size: givenSize ?? pictureSize(info, file), fps: fps ?? info?.frameRate ?? 25,
+                frames: info?.frames ?? file.lastFrame, settings: settings)
             if output == "-" {
                 FileHandle.standardOutput.write(Data(text.utf8))
             } else {
@@ -51,14 +62,16 @@ struct TrackCommand: ParsableCommand {
         }
     }
 
-    private func pictureSize(_ info: MOTSequenceInfo?, _ file: MOTFile) throws -> PixelSize {
-        if let size {
-            let sides = size.split(separator: "x").compactMap { Int($0) }
-            guard sides.count == 2, sides.allSatisfy({ $0 > 0 }) else {
-                throw ValidationError("--size is WIDTHxHEIGHT in pixels, such as 1920x1080; found '\(size)'")
-            }
-            return PixelSize(width: sides[0], height: sides[1])
+    private func givenSize() throws -> PixelSize? {
+        guard let size else { return nil }
+        let sides = size.split(separator: "x").compactMap { Int($0) }
+        guard sides.count == 2, sides.allSatisfy({ $0 > 0 }) else {
+            throw ValidationError("--size is WIDTHxHEIGHT in pixels, such as 1920x1080; found '\(size)'")
         }
+        return PixelSize(width: sides[0], height: sides[1])
+    }
+
+    private func pictureSize(_ info: MOTSequenceInfo?, _ file: MOTFile) -> PixelSize {
         if let width = info?.width, let height = info?.height { return PixelSize(width: width, height: height) }
         // As wide and high as the detections reach.
         let right = file.boxes.map { $0.left + $0.width }.max() ?? 1920

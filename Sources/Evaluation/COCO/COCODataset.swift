@@ -58,7 +58,7 @@ public struct COCODataset: Sendable {
             switch task {
             case .bbox: true
             case .segm: !annotations.isEmpty && annotations.allSatisfy { $0.segmentation != nil }
-            case .keypoints: !annotations.isEmpty && annotations.allSatisfy { $0.keypoints.count == 51 }
+            case .keypoints: annotations.contains { $0.keypoints.count == 51 }
             }
         }
     }
@@ -151,6 +151,10 @@ private struct COCOFile: Decodable {
                     forKey: .bbox, in: values, debugDescription: "bbox is not [x, y, width, height]")
             }
             let keypoints = try values.decodeIfPresent([Double].self, forKey: .keypoints) ?? []
+            guard keypoints.isEmpty || keypoints.count == 51 else {
+                throw DecodingError.dataCorruptedError(
+                    forKey: .keypoints, in: values, debugDescription: "keypoints are not 51 numbers")
+            }
             let labelled = stride(from: 2, to: keypoints.count, by: 3).count { keypoints[$0] > 0 }
             category_id = try values.decodeIfPresent(Int.self, forKey: .category_id) ?? 1
             annotation = COCOAnnotation(

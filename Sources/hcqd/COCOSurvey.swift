@@ -1,0 +1,60 @@
+import Engine
+import Evaluation
+import Foundation
+import Ingest
+import Pipeline
+import Scene
+
+/// Runs a network over the pictures of a COCO data set.
+struct COCOSurvey {
+    let network: HCQNet
+    let inputSize: PixelSize
+    let threads: Int?
+    let threshold: Float
+    let masks: Bool
+
+    /// People by picture.
+    struct Found {
+        var people: [(image: COCOImage, people: [Person])] = []
+        var category = 1
+
+        /// - Parameter task: `.segm` ranks by segmentation score, anything else by detection score.
+        func results(scoredAs task: COCOTask) -> [COCOResult] {
+            people.flatMap { image, people in
+                people.filter { task != .segm || $0.mask?.isEmpty == false }.map {
+                    COCOResult($0, image: image.id, category: category, size: image.size, scoredAs: task)
+                }
+            }
+        }
+    }
+
+    /// - Throws: `IngestError` for a picture that cannot be read, `SizeMismatch` for one that is not of the stated size.
+    func people(of dataset: COCODataset, in folder: String, only: Set<Int>?) throws -> Found {
+        let images = dataset.images.filter { only?.contains($0.id) ?? true }
+        let workspace = network.makeWorkspace(for: inputSize, threads: threads)
+        workspace.people.scoreThreshold = threshold
+        workspace.people.masks = masks
+        var found = Found()
+        found.category = dataset.category
+        let progress = ProgressPrinter(expected: images.count)
+        defer { progress.clear() }
+        for (index, image) in images.enumerated() {
+            let frame = try frame(of: image, in: folder)
+            let people = network(frame, using: workspace)
+            found.people.append((image, people))
+            progress.show(frames: index + 1, people: people.count)
+        }
+        return found
+    }
+
+    private func frame(of image: COCOImage, in folder: String) throws -> Frame {
+        let path = folder + "/" + image.fileName
+        let source = try VideoSource(
+            path, camera: CameraID("coco"), settings: SourceSettings(inputSize: inputSize, threads: 1))
+        guard let frame = try source.next() else { throw EvaluationError.empty(path: path, expected: "picture") }
+        guard frame.size == image.size else {
+            throw EvaluationError.wrongSize(path: path, found: frame.size, expected: image.size)
+        }
+        return frame
+    }
+}
