@@ -1,5 +1,6 @@
 import ArgumentParser
 internal import Engine
+internal import Evaluation
 internal import Events
 internal import Foundation
 internal import Pipeline
@@ -68,6 +69,14 @@ struct ReplayCommand: ParsableCommand {
     @Option(help: "Cores that work on one frame.")
     var threads: Int?
 
+    @Option(help: ArgumentHelp("Write the tracks for other tools, in the format that --format names.", valueName: "file"))
+    var export: String?
+
+    @Option(help: "What --export writes: coco (results JSON), mot or mots (MOTChallenge text).")
+    var format: Export = .mot
+
+    enum Export: String, ExpressibleByArgument, CaseIterable { case coco, mot, mots }
+
     @Flag(help: "Write the best view of every person as a picture, into a directory beside the log.")
     var snapshots = false
 
@@ -113,6 +122,9 @@ struct ReplayCommand: ParsableCommand {
         (options.workers, options.threads) = (workers, threads)
         options.redact = redact
         options.snapshots = snapshots
+        options.export = export.flatMap { path in
+            ExportFormat(rawValue: format.rawValue).map { TrackExport(path: path, format: $0) }
+        }
         options.tracking = configuration?.tracking ?? options.tracking
         if let threshold { options.tracking.follow(from: threshold) }
         if let configuration {

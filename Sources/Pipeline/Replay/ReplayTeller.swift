@@ -8,6 +8,7 @@ final class ReplayTeller: @unchecked Sendable {
     private(set) var summary = ReplaySummary()
     private var story: CameraStory
     private var sink: EventSink
+    private var trackFile: TrackFile?
     private let artist: ReplayArtist?
     private let clock: StageClock
     private let source: ClockSource
@@ -28,6 +29,7 @@ final class ReplayTeller: @unchecked Sendable {
         source =
             options.startTimeUTC != nil ? .given : info.startTimeUTC ?? 0 != 0 ? .container : .epoch
         sink = try EventSink(options.output, camera: camera, clock: source)
+        trackFile = try options.export.map(TrackFile.init)
         artist = options.annotate.map { ReplayArtist($0, options, info: info, clock: clock) }
         keeper = OverlayKeeper(options.events)
         summary.clip = info.location
@@ -41,7 +43,10 @@ final class ReplayTeller: @unchecked Sendable {
     func tell(_ answer: EngineWorkers.Answer) throws {
         size = answer.frame.size
         let chapter = clock.measure(.track) { story.update(with: answer.people, in: answer.frame) }
-        try clock.measure(.write) { try sink.append(chapter.events) }
+        try clock.measure(.write) {
+            try sink.append(chapter.events)
+            try trackFile?.append(chapter.tracks, of: answer.frame)
+        }
         summary.frames += 1
         summary.detections += answer.people.count
         summary.mostPeople = max(summary.mostPeople, answer.people.count)
@@ -71,6 +76,7 @@ final class ReplayTeller: @unchecked Sendable {
             try sink.append(events)
         }
         attempt { try sink.close(nextOrdinal: story.nextOrdinal) }
+        attempt { try trackFile?.close() }
         attempt { try artist?.finish() }
         if let first = problems.first { throw first }
     }
