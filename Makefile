@@ -8,7 +8,7 @@ export HCQD_DATA
 
 # What Debian 12 must have installed; `setup` installs what is missing.
 APT := libavformat-dev libavcodec-dev libswscale-dev libavutil-dev libopenblas-dev libmosquitto-dev pkg-config ffmpeg opencv-doc \
-       python3 python3-venv jq curl
+       python3 python3-venv jq libgl1 curl
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 CLIP := /usr/share/doc/opencv-doc/examples/data/vtest.avi

@@ -44,7 +44,6 @@ ABLATION = {
     "without waiting for a second detection": {"confirmingHits": 1},
     "without filtered boxes": {"smoothsBoxes": "false"},
     "without fading velocity": {"motion.persistence": 1000},
-    "without motion": {"motion.persistence": 0.01},
 }
 
 

@@ -107,8 +107,10 @@ struct Silhouette: Sendable {
 
     /// Kept pixels that a box has.
     func pixels(of box: Box) -> Int {
-        let columns = max(0, Int((box.x1 * Float(frame.width) / Float(step)).rounded(.down))
-            - Int((box.x0 * Float(frame.width) / Float(step)).rounded(.up)) + 1)
+        let columns = max(
+            0,
+            Int((box.x1 * Float(frame.width) / Float(step)).rounded(.down))
+                - Int((box.x0 * Float(frame.width) / Float(step)).rounded(.up)) + 1)
         return columns * max(0, Int(box.y1 * Float(frame.height)) - Int(box.y0 * Float(frame.height)))
     }
 }

@@ -112,7 +112,9 @@ public struct Tracker: Sendable {
         for tracklet in tracklets {
             let reason = endReason(of: tracklet)
             if reason == nil { kept.append(tracklet) }
-            if let track = tracklet.track(camera: camera, ended: reason, smooth: settings.smoothsBoxes) { tracks.append(track) }
+            if let track = tracklet.track(camera: camera, ended: reason, smooth: settings.smoothsBoxes) {
+                tracks.append(track)
+            }
         }
         tracklets = kept
         return tracks

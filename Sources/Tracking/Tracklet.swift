@@ -86,7 +86,8 @@ struct Tracklet: Sendable {
             person.box = box
         }
         return Track(
-            id: TrackID(camera: camera, ordinal: ordinal), state: ended.map { .ended($0) } ?? (isSeen ? .seen : .missed),
+            id: TrackID(camera: camera, ordinal: ordinal),
+            state: ended.map { .ended($0) } ?? (isSeen ? .seen : .missed),
             person: person, firstSeen: firstSeen, lastSeen: lastSeen, visible: visible,
             occludedBy: occludedBy.map { TrackID(camera: camera, ordinal: $0) })
     }

@@ -39,7 +39,9 @@ struct EvalMOTCommand: ParsableCommand {
 
     func run() throws {
         try reporting {
-            let sequences = try MOTPaths.find(truth: truth, results: result).map { try $0.metrics(benchmark: benchmark) }
+            let sequences = try MOTPaths.find(truth: truth, results: result).map {
+                try $0.metrics(benchmark: benchmark)
+            }
             let combined = TrackingMetrics(combining: sequences, name: "combined")
             if json {
                 try printJSON(sequences, combined)

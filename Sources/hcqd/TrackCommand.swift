@@ -95,7 +95,8 @@ struct TrackCommand: ParsableCommand {
     }
 
     /// Runs the tracker; every line is a box of a confirmed track in a frame where it was found, or in a filled hole.
-    private func tracks(_ file: MOTFile, size: PixelSize, fps: Double, frames: Int, settings: TrackerSettings) -> String {
+    private func tracks(_ file: MOTFile, size: PixelSize, fps: Double, frames: Int, settings: TrackerSettings) -> String
+    {
         var byFrame = [[Person]](repeating: [], count: frames)
         for box in file.boxes where (1...max(1, frames)).contains(box.frame) {
             byFrame[box.frame - 1].append(box.person(in: size))

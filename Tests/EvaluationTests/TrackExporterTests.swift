@@ -95,7 +95,8 @@ import Testing
                 JSONSerialization.jsonObject(with: Data(results.utf8)) as? [[String: Any]])
             for index in people.indices {
                 people[index].merge(
-                    ["id": index + 1, "area": 360, "iscrowd": 0, "num_keypoints": 17] as [String: Any]) { $1 }
+                    ["id": index + 1, "area": 360, "iscrowd": 0, "num_keypoints": 17] as [String: Any]
+                ) { $1 }
             }
             let images = (1...5).map { ["id": $0, "width": 64, "height": 48] }
             let truth: [String: Any] = [

@@ -33,7 +33,9 @@ import Tracking
             ("without joints", [.masks, .embeddings]), ("without masks", [.joints, .embeddings]),
             ("without embeddings", [.joints, .masks]), ("everything", .everything),
         ]
-        print("| evidence | 25 fps: ids too many | shared | 5 fps: ids too many | shared | 2 fps: ids too many | shared |")
+        print(
+            "| evidence | 25 fps: ids too many | shared | 5 fps: ids too many | shared | 2 fps: ids too many | shared |"
+        )
         print("|---|---|---|---|---|---|---|")
         for (name, parts) in rows {
             let cells = [25.0, 5, 2].map { mistakes(parts, fps: $0, seeds: 1..<6) }

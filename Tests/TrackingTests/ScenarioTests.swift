@@ -87,7 +87,8 @@ import Tracking
             walking(from: 0.9, speed: -0.5, y: 0.95, height: 0.4, look: 2), standing(x: 0.5, y: 0.75, look: 3),
         ]
         var followed = FollowedScene(DrawnScene(people, parts: parts))
-        followed.run(times: moments(to: 2, fps: 25) + moments(from: 2, to: 6, fps: 2) + moments(from: 6, to: 8, fps: 25))
+        followed.run(
+            times: moments(to: 2, fps: 25) + moments(from: 2, to: 6, fps: 2) + moments(from: 6, to: 8, fps: 25))
         #expect(followed.ids == [0: [1], 1: [2], 2: [3]])
     }
 
@@ -99,7 +100,9 @@ import Tracking
 
     @Test(arguments: parts)
     func aGapOfFiveSecondsKeepsWhoStoodStill(parts: DrawnScene.Parts) {
-        let people = [standing(x: 0.2, look: 1), standing(x: 0.8, look: 2), walking(from: 0.3, speed: 0.15, y: 0.5, look: 3)]
+        let people = [
+            standing(x: 0.2, look: 1), standing(x: 0.8, look: 2), walking(from: 0.3, speed: 0.15, y: 0.5, look: 3),
+        ]
         var followed = FollowedScene(DrawnScene(people, parts: parts))
         followed.run(times: moments(to: 3, fps: 25) + moments(from: 8, to: 10, fps: 25))
         #expect(followed.ids[0] == [1] && followed.ids[1] == [2])
@@ -116,7 +119,8 @@ import Tracking
         }
         let people = [
             before(standing(x: 0.2, look: 1)), before(standing(x: 0.6, look: 2)),
-            after(standing(x: 0.4, y: 0.9, height: 0.7, look: 3)), after(standing(x: 0.8, y: 0.5, height: 0.2, look: 4)),
+            after(standing(x: 0.4, y: 0.9, height: 0.7, look: 3)),
+            after(standing(x: 0.8, y: 0.5, height: 0.2, look: 4)),
         ]
         var followed = FollowedScene(DrawnScene(people, parts: parts))
         followed.run(times: moments(to: 6, fps: 25))

@@ -40,7 +40,9 @@ struct DrawnScene {
 
     /// The people found at `seconds`, each with their index in `people`.
     mutating func detections(at seconds: Double) -> [(index: Int, person: Person)] {
-        let present = people.indices.compactMap { index in people[index].place(seconds).map { (index, $0.feet, $0.height) } }
+        let present = people.indices.compactMap { index in
+            people[index].place(seconds).map { (index, $0.feet, $0.height) }
+        }
         // The nearer hide the others; the nearest comes first.
         var taken = [Bool](repeating: false, count: Self.size.width * Self.size.height)
         var found: [(index: Int, person: Person)] = []

@@ -26,7 +26,8 @@ public struct COCOEvaluation: Sendable {
         let whole: COCOAreaRange = withoutSmall ? .withoutSmall : .all
         ranges = task == .keypoints ? [whole, .medium, .large] : [whole, .small, .medium, .large]
         mostDetections = task == .keypoints ? [20] : [1, 10, 100]
-        let builder = PictureBuilder(dataset: dataset, resultsPath: resultsPath, task: task, most: mostDetections.last ?? 100)
+        let builder = PictureBuilder(
+            dataset: dataset, resultsPath: resultsPath, task: task, most: mostDetections.last ?? 100)
         pictures = try builder.pictures(results, images: images)
     }
 
@@ -241,7 +242,9 @@ private struct PictureBuilder {
         if found.result.bbox == nil, let mask = found.result.segmentation?.mask(size: PixelSize(width: 0, height: 0)) {
             let (w, h) = (Double(mask.size.width), Double(mask.size.height))
             guard let box = mask.boundingBox else { return [0, 0, 0, 0] }
-            return [Double(box.x0) * w, Double(box.y0) * h, Double(box.width) * w, Double(box.height) * h].map { $0.rounded() }
+            return [Double(box.x0) * w, Double(box.y0) * h, Double(box.width) * w, Double(box.height) * h].map {
+                $0.rounded()
+            }
         }
         throw .badJSON(path: resultsPath, reason: "result \(found.index) has no bbox [x, y, width, height]")
     }

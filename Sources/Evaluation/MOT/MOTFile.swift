@@ -58,7 +58,8 @@ public struct MOTFile: Sendable {
         try forEachLine(of: path) { (line, fields) throws(EvaluationError) in
             if columns == 0 { columns = fields.count }
             let values = fields.map { Double($0) ?? .nan }
-            guard values.count >= 6, values.prefix(7).allSatisfy(\.isFinite), abs(values[0]) < 1e9, abs(values[1]) < 1e15
+            guard values.count >= 6, values.prefix(7).allSatisfy(\.isFinite), abs(values[0]) < 1e9,
+                abs(values[1]) < 1e15
             else {
                 throw .badLine(path: path, line: line, expected: "frame,id,left,top,width,height,confidence,...")
             }

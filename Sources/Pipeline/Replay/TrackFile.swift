@@ -22,7 +22,8 @@ struct TrackFile {
     /// - Throws: `ReplayError.cannotWrite`.
     init(_ export: TrackExport) throws {
         path = export.path
-        guard FileManager.default.createFile(atPath: path, contents: nil), let handle = FileHandle(forWritingAtPath: path)
+        guard FileManager.default.createFile(atPath: path, contents: nil),
+            let handle = FileHandle(forWritingAtPath: path)
         else { throw ReplayError.cannotWrite(path: path, reason: String(cString: strerror(errno))) }
         self.handle = handle
         exporter = TrackExporter(format: export.format)
