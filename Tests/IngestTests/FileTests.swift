@@ -39,20 +39,32 @@ import Testing
         }
     }
 
-    @Test func damagedFileGivesTheSameFramesForAnyNumberOfThreads() throws {
-        var stream = try bytes(of: try clip("a.ts", seconds: 4, "-c:v", "libx264", "-g", "50", "-f", "mpegts"))
+    @Test(arguments: [
+        ("h264", ["-c:v", "libx264", "-g", "50", "-f", "mpegts"]),
+        ("hevc", ["-c:v", "libx265", "-x265-params", "log-level=none", "-f", "mpegts"]),
+        ("mpeg4", ["-c:v", "mpeg4", "-f", "avi"]), ("mjpeg", ["-c:v", "mjpeg", "-f", "avi"]),
+        ("mpeg2", ["-c:v", "mpeg2video", "-f", "mpegts"]),
+        ("vp9", ["-c:v", "libvpx-vp9", "-cpu-used", "8", "-f", "webm"]),
+    ])
+    func damagedFileGivesTheSameFramesForAnyNumberOfThreads(codec: String, options: [String]) throws {
+        let whole = folder.file("whole")
+        try run(
+            ["ffmpeg", "-loglevel", "error", "-nostdin", "-y", "-f", "lavfi", "-i"]
+                + ["testsrc2=size=320x192:rate=25:duration=4"] + options + [whole])
+        var stream = try bytes(of: whole)
         var state: UInt64 = 99
         for _ in 0..<40 {
             state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            stream[Int(state >> 33) % stream.count] ^= 0x55
+            // The first bytes hold what makes the file a video at all.
+            stream[4096 + Int(state >> 33) % (stream.count - 4096)] ^= 0x55
         }
-        let file = try folder.write(stream, to: "damaged.ts")
+        let file = try folder.write(stream, to: "damaged")
         let one = try Reading(file, .small.with { $0.threads = 1 })
-        #expect(one.frames.count > 60)
-        #expect(!one.warnings.isEmpty)
+        #expect(one.frames.count > 20)
         for threads in [2, 4] {
             let many = try Reading(file, .small.with { $0.threads = threads })
             #expect(many.frames == one.frames)
+            #expect(many.warnings == one.warnings)
         }
     }
 
