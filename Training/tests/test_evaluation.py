@@ -1,0 +1,91 @@
+"""Evaluation: teachers' heat maps, masks that end at boxes, protocols, bootstrap."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from hcqnet.detection_check import match_boxes
+from hcqnet.evaluate import COCO_JOINTS, average_precision, bootstrap, ochuman_to_coco
+from hcqnet.predict import OUTSIDE, cut_to_box
+from hcqnet.teachers import decode_heatmaps
+from pycocotools.coco import COCO
+
+
+def truth_and_results(seed: int = 0) -> tuple[COCO, list[dict]]:
+    """Twelve pictures, two people each; results near the labels, some wrong."""
+    rng = np.random.default_rng(seed)
+    images = [{"id": i, "width": 200, "height": 200} for i in range(1, 13)]
+    annotations, results = [], []
+    for i in range(1, 13):
+        for n in range(2):
+            side = 20 if n else 80
+            x, y = rng.uniform(0, 100, 2)
+            joints = np.c_[rng.uniform(x, x + side, 17), rng.uniform(y, y + side, 17), np.full(17, 2)]
+            annotations.append({
+                "id": len(annotations) + 1, "image_id": i, "category_id": 1, "iscrowd": 0, "bbox": [x, y, side, side],
+                "area": side * side, "keypoints": joints.reshape(-1).tolist(), "num_keypoints": 17,
+            })
+            shift = rng.normal(0, side * 0.15, 2)
+            found = joints + np.array([*shift * 1.5, 0])
+            results.append({
+                "image_id": i, "category_id": 1, "bbox": [x + shift[0], y + shift[1], side, side],
+                "score": float(rng.random()), "keypoints": found.reshape(-1).tolist(),
+            })
+    coco = COCO()
+    coco.dataset = {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "person"}]}
+    coco.createIndex()
+    return coco, results
+
+
+@pytest.mark.parametrize("kind", ["bbox", "keypoints"])
+def test_bootstrap_surrounds_the_judges_figure(kind: str) -> None:
+    coco, results = truth_and_results()
+    ap50 = average_precision(coco, results, kind)[1]
+    low, high = bootstrap(coco, results, kind, rounds=100)
+    assert low - 0.02 <= ap50 <= high + 0.02 and high > low
+
+
+def test_small_people_can_be_left_out() -> None:
+    coco, results = truth_and_results()
+    # Small ones are found badly: without them the figure rises.
+    for r in results[1::2]:
+        r["bbox"][0] += 15
+    assert average_precision(coco, results, "bbox", no_small=True)[1] > average_precision(coco, results, "bbox")[1] + 0.1
+
+
+def test_a_matched_box_is_used_once_and_ignored_regions_do_not_count() -> None:
+    truth = np.array([[0.0, 0, 10, 10]])
+    boxes = np.array([[0.0, 0, 10, 10], [0, 0, 10, 9], [50, 50, 60, 60], [80, 80, 90, 90]])
+    right, counts = match_boxes(boxes, np.array([0.5, 0.9, 0.8, 0.7]), truth, np.array([[50.0, 50, 60, 60]]))
+    assert right.tolist() == [False, True, False, False] and counts.tolist() == [True, True, False, True]
+
+
+def test_heat_map_peaks_come_back_below_the_cell() -> None:
+    y, x = np.mgrid[0:64, 0:48]
+    places = np.array([[10.3, 20.6], [30.8, 40.2]])
+    heat = np.stack([np.exp(-((x - a) ** 2 + (y - b) ** 2) / (2 * 2.0**2)) for a, b in places])[None]
+    found = decode_heatmaps(heat.astype(np.float32))[0]
+    assert np.allclose(found[:, :2] / 4, places, atol=0.1)
+
+
+def test_masks_end_at_the_box() -> None:
+    logits = torch.full((1, 4, 8), 3.0)
+    logits[0, 0, 0] = -9
+    cut = cut_to_box(logits, torch.tensor([[0.25, 0.25, 0.5, 0.75]]))
+    inside = torch.zeros(4, 8, dtype=torch.bool)
+    inside[1:3, 2:4] = True
+    assert (cut[0, inside] == 3).all() and cut[0, 0, 0] == -9 and (cut[0, ~inside] <= OUTSIDE).all()
+
+
+def test_ochuman_layout() -> None:
+    names = ["neck", *reversed(COCO_JOINTS), "head"]
+    joints = [v for i in range(19) for v in (i, 10 * i, i % 4)]
+    people = [{"bbox": [1, 2, 11, 22], "keypoints": joints, "segms": {"outer": [[0, 0, 5, 0, 5, 5], [1, 1]], "inner": []}}]
+    source = {"keypoint_names": names, "images": [{"file_name": "a.jpg", "width": 30, "height": 40, "annotations": people}]}
+    label = ochuman_to_coco(source)["annotations"][0]
+    assert label["bbox"] == [1, 2, 10, 20] and label["segmentation"] == [[0, 0, 5, 0, 5, 5]]
+    nose, ankle = label["keypoints"][:3], label["keypoints"][-3:]
+    assert nose == [17, 170, 2] and ankle == [1, 10, 2]
+    assert label["num_keypoints"] == sum(i % 4 > 0 for i in range(1, 18))
