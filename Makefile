@@ -86,5 +86,27 @@ bench: build $(BENCH_VENV)/.done ## hcqd and its peers on the same networks, in 
 bench-full: build $(BENCH_VENV)/.done ## every model and size, one core and all (hours)
 	$(BENCH_VENV)/bin/python Benchmarks/bench.py --full
 
+HCQD_DATA ?= ../shared/data
+DATA := $(abspath $(HCQD_DATA))
+RECIPE ?= compact-cpu
+RUN ?= training-runs/$(RECIPE)
+PROCESSES ?= $(shell nproc)
+training-runs/data/.done: | setup $(VENV)/.done
+	cd Training && ../$(PYTHON) -m hcqnet.unpack --data $(DATA) --output ../training-runs/data
+	touch $@
+
+training-runs/pseudo/.done: training-runs/data/.done
+	cd Training && ../$(PYTHON) -m hcqnet.pseudo_labels --data ../training-runs/data --teachers $(DATA)/teachers \
+	    --output ../training-runs/pseudo --threads $(PROCESSES)
+	touch $@
+
+train: training-runs/pseudo/.done ## train RECIPE (compact-cpu) into RUN, going on where it stopped
+	cd Training && OMP_NUM_THREADS=1 ../$(VENV)/bin/torchrun --standalone --nproc-per-node $(PROCESSES) -m hcqnet.train \
+	    --recipe recipes/$(RECIPE).json --data ../training-runs/data --pseudo ../training-runs/pseudo --output ../$(RUN) \
+	    $(if $(wildcard $(RUN)/last.pt),--resume)
+
+train-smoke: training-runs/data/.done ## eight pictures learned by heart: the chain from labels to AP, in minutes
+	cd Training && ../$(PYTHON) -m hcqnet.smoke --data ../training-runs/data --teachers $(DATA)/teachers
+
 clean: ## remove what was built
 	rm -rf .build $(TEST_SCRATCH) demo-output
