@@ -55,7 +55,9 @@ let package = Package(
         .testTarget(name: "SceneTests", dependencies: ["Scene"], swiftSettings: room),
         .target(name: "TestTools", path: "Tests/TestTools", swiftSettings: room),
         .testTarget(name: "IngestTests", dependencies: ["Ingest", "Scene", "TestTools"], swiftSettings: room),
-        .testTarget(name: "EngineTests", dependencies: ["Engine", "Scene", "CKernels"], swiftSettings: room),
+        .target(name: "CAllocations", path: "Tests/CAllocations"),
+        .testTarget(
+            name: "EngineTests", dependencies: ["Engine", "Scene", "CKernels", "CAllocations"], swiftSettings: room),
         .testTarget(name: "TrackingTests", dependencies: ["Tracking", "Scene"], swiftSettings: room),
         .testTarget(name: "EventsTests", dependencies: ["Events", "Scene"], swiftSettings: room),
         .testTarget(
