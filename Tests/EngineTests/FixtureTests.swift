@@ -22,7 +22,7 @@ import Testing
 
     /// A block of a backbone: its weights, and its input as a map of channels.
     private func block(_ kind: String, isChannelsLast: Bool) throws -> (Weights, FeatureMap, expected: [Float]) {
-        let weights = Weights(source: FileTensors(file), memory: WeightMemory(), path: "block.\(kind).weight")
+        let weights = Weights(source: FileTensors(file), memory: lastingMemory(), path: "block.\(kind).weight")
         let shape = try shape("block.\(kind).input")
         let outputShape = try self.shape("block.\(kind).output")
         var (input, output) = (try values("block.\(kind).input"), try values("block.\(kind).output"))
@@ -77,7 +77,7 @@ import Testing
     // MARK: pixel decoder
 
     private func pixelDecoder() throws -> (PixelDecoder, Weights) {
-        let weights = Weights(source: FileTensors(file), memory: WeightMemory(), path: "pixel_decoder")
+        let weights = Weights(source: FileTensors(file), memory: lastingMemory(), path: "pixel_decoder")
         return (try PixelDecoder(weights, configuration, channels: [64, 128, 256, 512]), weights)
     }
 
@@ -140,7 +140,7 @@ import Testing
     // MARK: decoder
 
     @Test func structuralEmbedding() throws {
-        let weights = Weights(source: FileTensors(file), memory: WeightMemory(), path: "decoder.pos_mlp")
+        let weights = Weights(source: FileTensors(file), memory: lastingMemory(), path: "decoder.pos_mlp")
         let position = try StructuralEmbedding(weights, configuration)
         for layer in 0...2 {
             let keys = weights.memory.keep(try values("decoder.\(layer).keys"), rows: 6, columns: configuration.keyDim)
@@ -150,7 +150,7 @@ import Testing
     }
 
     @Test(arguments: 0..<2) func decoderLayer(index: Int) throws {
-        let weights = Weights(source: FileTensors(file), memory: WeightMemory(), path: "decoder")
+        let weights = Weights(source: FileTensors(file), memory: lastingMemory(), path: "decoder")
         let layer = try DecoderLayer(weights["layers"][index], configuration)
         let dim = configuration.hiddenDim
         let memory = weights.memory
@@ -178,7 +178,7 @@ import Testing
 
     @Test func outputs() throws {
         let source = FileTensors(file)
-        let root = Weights(source: source, memory: WeightMemory())
+        let root = Weights(source: source, memory: lastingMemory())
         let pixelDecoder = try PixelDecoder(root["pixel_decoder"], configuration, channels: [64, 128, 256, 512])
         let decoder = try Decoder(root["decoder"], configuration)
         let heads = try Heads(root["heads"], configuration)

@@ -21,6 +21,14 @@ import Testing
         "decoder_layers": 1, "decoder_ffn": 8}
         """
 
+    private static var isOptimised: Bool {
+        #if DEBUG
+            false
+        #else
+            true
+        #endif
+    }
+
     private func picture(_ size: PixelSize) -> [Float] {
         var noise = Noise(seed: 9)
         return noise.normal(3 * size.width * size.height)
@@ -38,23 +46,27 @@ import Testing
                 let many = try network.outputs(image, using: workspace)
                 for (a, b) in zip(one, many) {
                     #expect(a.name == b.name && a.shape == b.shape)
-                    #expect(a.values.elementsEqual(b.values) { $0.bitPattern == $1.bitPattern }, "\(a.name), \(threads) threads")
-                    #expect(a.values.allSatisfy(\.isFinite), "\(a.name)")
+                    let isEqual = a.values.map(\.bitPattern) == b.values.map(\.bitPattern)
+                    let isFinite = a.values.allSatisfy { $0.isFinite }
+                    #expect(isEqual && isFinite, "\(a.name), \(threads) threads")
                 }
             }
         }
     }
 
-    @Test(arguments: [LoadingTests.small, compact, swin], [1, 2])
-    func runningAllocatesNothingButTheResult(json: String, threads: Int) throws {
+    /// On one thread and optimised: Dispatch allocates a few bytes for every call of `concurrentPerform`, and code that is not
+    /// optimised for every loop over an array.
+    @Test(.enabled(if: isOptimised), arguments: [LoadingTests.small, compact, swin])
+    func runningAllocatesNothingButTheResult(json: String) throws {
         let network = try Self.network(json)
         let frame = Self.frame(PixelSize(width: 64, height: 64), content: PixelSize(width: 64, height: 50))
-        let workspace = network.makeWorkspace(for: frame.input.size, threads: threads)
+        let workspace = network.makeWorkspace(for: frame.input.size, threads: 1)
         workspace.people.scoreThreshold = 2  // nobody: the result is empty
         for _ in 0..<3 { _ = network(frame, using: workspace) }
         let before = hcq_allocations()
         let people = network(frame, using: workspace)
-        #expect(hcq_allocations() - before == 0)
+        let allocations = hcq_allocations() - before
+        #expect(allocations == 0)
         #expect(people.isEmpty)
     }
 
@@ -147,7 +159,7 @@ import Testing
                 #expect(abs(keypoint.confidence - confidence) < 1e-5)
             }
             let embeddings = output("embeddings")
-            #expect(person.embedding == Array(embeddings[query * 32..<(query + 1) * 32]))
+            expectAll(person.embedding, near: Array(embeddings[query * 32..<(query + 1) * 32]))
             let maskLogits = Array(masks[query * 24 * 16..<(query + 1) * 24 * 16])
             let mask = try #require(person.mask)
             #expect(mask.size == size)

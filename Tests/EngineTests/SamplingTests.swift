@@ -43,9 +43,12 @@ import Testing
         for range in [0..<5, 5..<total] {
             found.withUnsafeMutableBufferPointer { y in
                 projected.withUnsafeBufferPointer { p in
-                    hcq_deform_encoder(
-                        values, dim, geometry.pointer, p.baseAddress! + range.lowerBound * 3 * count, 3 * count, rows,
-                        columns, range.lowerBound, range.upperBound, &scratch, y.baseAddress! + range.lowerBound * dim, dim)
+                    withExtendedLifetime(geometry) {
+                        hcq_deform_encoder(
+                            values, dim, geometry.pointer, p.baseAddress! + range.lowerBound * 3 * count, 3 * count, rows,
+                            columns, range.lowerBound, range.upperBound, &scratch, y.baseAddress! + range.lowerBound * dim,
+                            dim)
+                    }
                 }
             }
         }
@@ -101,9 +104,11 @@ import Testing
         var found = [Float](repeating: .nan, count: queries * heads * dim)
         var share = [Float](repeating: .nan, count: queries * heads)
         var scratch = [Float](repeating: .nan, count: SamplingGeometry.scratch(heads: heads, points: points))
-        hcq_deform_queries(
-            tokens, dim, geometry.pointer, projected, width, jointPoints, keys, 6, joints, jointWidth, 0, queries,
-            &scratch, &found, &share)
+        withExtendedLifetime(geometry) {
+            hcq_deform_queries(
+                tokens, dim, geometry.pointer, projected, width, jointPoints, keys, 6, joints, jointWidth, 0, queries,
+                &scratch, &found, &share)
+        }
         var (expected, expectedShare): ([Double], [Double]) = ([], [])
         for q in 0..<queries {
             let row = projected[q * width..<(q + 1) * width].map(Double.init)
@@ -149,10 +154,12 @@ import Testing
         let count = 12
         var y = [Float](repeating: 0, count: total * 32)
         var scratch = [Float](repeating: 0, count: 11 * count)
-        hcq_deform_encoder(
-            [Float](repeating: 1, count: total * 32), 32, geometry.pointer,
-            [Float](repeating: wild, count: total * 3 * count), 3 * count, [Float](repeating: 0, count: 14 * 3 * count),
-            [Float](repeating: 0, count: 21 * 3 * count), 0, total, &scratch, &y, 32)
+        withExtendedLifetime(geometry) {
+            hcq_deform_encoder(
+                [Float](repeating: 1, count: total * 32), 32, geometry.pointer,
+                [Float](repeating: wild, count: total * 3 * count), 3 * count, [Float](repeating: 0, count: 14 * 3 * count),
+                [Float](repeating: 0, count: 21 * 3 * count), 0, total, &scratch, &y, 32)
+        }
         #expect(y.count == total * 32)
     }
 }

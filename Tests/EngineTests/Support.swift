@@ -19,9 +19,12 @@ func result(
     }
 }
 
+/// Memory that lasts as long as the tests: layers and tensors hold bare addresses.
+func lastingMemory() -> WeightMemory { Unmanaged.passRetained(WeightMemory()).takeUnretainedValue() }
+
 /// Memory of a test's inputs.
 final class Inputs {
-    private let memory = WeightMemory()
+    private let memory = lastingMemory()
 
     func tensor(_ values: [Float], _ rows: Int, _ columns: Int) -> Tensor {
         memory.keep(values, rows: rows, columns: columns)
@@ -49,7 +52,7 @@ final class GivenTensors: TensorSource {
 
 /// A scope over given tensors.
 func weights(_ tensors: [String: [Float]]) -> Weights {
-    Weights(source: GivenTensors(tensors), memory: WeightMemory())
+    Weights(source: GivenTensors(tensors), memory: lastingMemory())
 }
 
 /// Every element within `relative` of its expected value and `absolute` of the largest one; tells the first that is not.
