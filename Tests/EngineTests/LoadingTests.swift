@@ -7,11 +7,11 @@ import Testing
 /// What is refused, and how it is told.
 @Suite struct LoadingTests {
     static let small = """
-        {"backbone": "resnet18", "hidden_dim": 32, "queries": 3, "heads": 4, "points": 2, "joints": 5, "encoder_layers": 1, \
+        {"backbone": "esnet_pan", "hidden_dim": 32, "queries": 3, "heads": 4, "points": 2, "joints": 5, "encoder_layers": 1, \
         "encoder_ffn": 8, "decoder_layers": 1, "decoder_ffn": 8}
         """
 
-    /// A small network's file without its backbone's weight.
+    /// A small network's tensors.
     private func tensors() throws -> [NamedTensor] {
         let tensors = SeededTensors(seed: 3)
         _ = try HCQNet(try NetworkConfiguration(json: Self.small), tensors)
