@@ -1,5 +1,6 @@
 internal import Dispatch
 internal import Glibc
+internal import Synchronization
 public import Scene
 
 /// Why a log cannot be opened.
@@ -45,6 +46,8 @@ public final class EventLog: @unchecked Sendable {
     private var writer: LogWriter
     private var timer: (any DispatchSourceTimer)?
     private var isClosed = false
+    /// What went wrong last; for those who must not wait for a disk that hangs.
+    private let failures = Mutex<(log: SystemFailure?, retention: SystemFailure?)>((nil, nil))
 
     /// The first ordinal that the camera's tracker may give.
     public let firstOrdinal: UInt64
@@ -76,6 +79,7 @@ public final class EventLog: @unchecked Sendable {
         queue = DispatchQueue(label: "hcqd.log.\(camera.name)")
         (lock, ring, writer) = (opening.lock, opening.ring, opening.writer)
         (firstOrdinal, recovered, cutBytes) = (opening.firstOrdinal, opening.recovered, opening.cutBytes)
+        noteFailures()
         if isLive { startTimer() }
     }
 
@@ -94,19 +98,24 @@ public final class EventLog: @unchecked Sendable {
     @discardableResult
     public func write(_ events: [Event]) throws(EventLogError) -> [[UInt8]] {
         let lines = append(events)
-        if let failure = queue.sync(execute: { writer.failure?.cause }) { throw .system(failure) }
+        if let failure = failures.withLock({ $0.log }) { throw .system(failure) }
         return lines
     }
 
     /// Waits until everything is written and synchronised, or cannot be.
-    public func flush() { queue.sync { writer.work(now: Self.now(), isLast: true) } }
+    public func flush() {
+        queue.sync {
+            writer.work(now: Self.now(), isLast: true)
+            noteFailures()
+        }
+    }
 
     /// Goes on in a new file at the same path, after someone renamed the old one (SIGUSR1).
     public func reopen() { queue.async { self.writer.reopen(now: Self.now()) } }
 
     public var status: LogStatus {
         let load = ring.load
-        let (failure, retentionFailure) = queue.sync { (writer.failure?.cause, writer.retentionFailure) }
+        let (failure, retentionFailure) = failures.withLock { $0 }
         return LogStatus(
             waitingLines: load.lines, lost: load.lost, failure: failure, retentionFailure: retentionFailure,
             nextSequence: ring.nextSequence)
@@ -135,6 +144,12 @@ public final class EventLog: @unchecked Sendable {
 
     private func work() {
         if !isClosed { writer.work(now: Self.now()) }
+        noteFailures()
+    }
+
+    private func noteFailures() {
+        let found = (writer.failure?.cause, writer.retentionFailure)
+        failures.withLock { $0 = found }
     }
 
     private func startTimer() {
