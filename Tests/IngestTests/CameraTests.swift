@@ -152,6 +152,22 @@ import Testing
         #expect(result.reading.allSatisfy { sound.contains(Seen($0).hash) })
     }
 
+    // A picture that is lost as a whole leaves no trace that libavcodec would report: what follows drifts until the
+    // next key frame, 25 pictures later at most.
+    @Test func lostPacketsHealAtTheNextKeyFrame() throws {
+        let result = try read("fps=100&lose=97&close_after=200")
+        let sound = Set(try read("fps=100&close_after=101").reading.map { Seen($0).hash })
+        #expect(rises(result.reading))
+        #expect(result.reading.count >= 60)
+        var (run, longest) = (0, 0)
+        for frame in result.reading {
+            run = sound.contains(Seen(frame).hash) ? 0 : run + 1
+            longest = max(longest, run)
+        }
+        #expect(longest < 25)
+        #expect(result.warnings.contains { if case .droppedPictures = $0 { true } else { false } })
+    }
+
     @Test func interruptEndsABlockedRead() throws {
         let source = try VideoSource(
             camera.url("fps=100&freeze_after=40"), camera: CameraID("door"),
