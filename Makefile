@@ -9,6 +9,10 @@ export HCQD_DATA
 # What Debian 12 must have installed; `setup` installs what is missing.
 APT := libavformat-dev libavcodec-dev libswscale-dev libavutil-dev libopenblas-dev libmosquitto-dev pkg-config ffmpeg opencv-doc \
        python3 python3-venv jq libgl1 curl
+# What the tests talk to besides: a broker, Prometheus' checker, an RTSP server that is not ours.
+APT_TEST := mosquitto mosquitto-clients prometheus python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base \
+            gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly
+APT_CHECK := chromium
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 CLIP := /usr/share/doc/opencv-doc/examples/data/vtest.avi
@@ -16,19 +20,27 @@ SWIFT := swift
 TEST_SCRATCH := .build-test
 TEST_FLAGS := -c release -Xswiftc -enable-testing --scratch-path $(TEST_SCRATCH)
 
-.PHONY: help setup build demo test test-swift test-python check bench bench-full train train-smoke package clean
+.PHONY: help setup setup-test build demo test test-swift test-python test-soak check check-threads check-addresses check-page bench bench-full train train-smoke package clean
 
 help: ## list the doors
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: ## install the Debian packages that are missing
-	@missing=$$(for p in $(APT); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	@$(call install,$(APT))
+
+setup-test: setup
+	@$(call install,$(APT_TEST))
+
+# Installs what is missing of some packages.
+define install
+	missing=$$(for p in $(1); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
 	if [ -n "$$missing" ]; then \
 	    sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 	    echo "installing:" $$missing; \
 	    $$sudo apt-get update -qq; \
 	    DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
 	fi
+endef
 
 $(VENV)/.done: Training/requirements.txt | setup
 	python3 -m venv $(VENV)
@@ -64,15 +76,47 @@ demo: build demo-output/vtest.avi $(DEMO_MODEL) ## watch a surveillance clip: ev
 	@echo "Look at demo-output/vtest.mp4 and at the event log demo-output/vtest.jsonl, for example:"
 	@echo "    jq -c '{t, type, id, reason}' demo-output/vtest.jsonl | head"
 
-test: test-swift test-python ## all tests
+test: test-swift test-python test-soak ## all tests
 
-test-swift: setup $(VENV)/.done ## the tests of the daemon
+test-swift: setup-test $(VENV)/.done ## the tests of the daemon
 	$(SWIFT) build --build-tests $(TEST_FLAGS)
 	HCQD_PYTHON=$(CURDIR)/$(PYTHON) $(SWIFT) test --skip-build $(TEST_FLAGS)
 
 test-python: setup $(VENV)/.done ## the tests of the training system, parity with the engine among them
 	$(SWIFT) build $(TEST_FLAGS) --product hcqd
 	cd Training && HCQD_BINARY=$(CURDIR)/$(TEST_SCRATCH)/release/hcqd ../$(PYTHON) -m pytest -q
+
+# A camera's clip for the soak: short, small, H.264.
+out/day.h264: demo-output/vtest.avi
+	@mkdir -p out
+	@ffmpeg -v error -y -i $< -t 20 -s 384x288 -c:v libx264 -preset ultrafast -g 10 -bf 0 -pix_fmt yuv420p \
+	    -bsf:v h264_mp4toannexb $@
+
+# $(call soak,BINARY,MINUTES): with an untrained network of a few kilobytes, so that every core is not needed for it.
+define soak
+	printf '{"backbone":"resnet18","hidden_dim":64,"queries":20,"encoder_layers":1,"encoder_ffn":128,"decoder_layers":2,"decoder_ffn":128}' > out/soak.json
+	$(1) model new --config out/soak.json --seed 4 -o out/soak.safetensors
+	python3 Tests/Tools/soak.py $(1) out/day.h264 out/soak.safetensors --input 128x96 --minutes $(2)
+endef
+
+test-soak: setup out/day.h264 ## two minutes of four cameras with faults all along
+	$(SWIFT) build $(TEST_FLAGS) --product hcqd
+	@$(call soak,$(TEST_SCRATCH)/release/hcqd,2)
+
+check: check-threads check-addresses check-page ## sanitizers, the live page in a browser, a soak of 30 minutes
+	$(MAKE) build out/day.h264
+	@$(call soak,.build/release/hcqd,30)
+
+check-threads: setup-test $(VENV)/.done ## the tests under ThreadSanitizer
+	HCQD_PYTHON=$(CURDIR)/$(PYTHON) $(SWIFT) test --sanitize=thread --scratch-path .build-threads --skip EndToEndTests
+
+check-addresses: setup-test $(VENV)/.done ## the tests under AddressSanitizer
+	ASAN_OPTIONS=detect_leaks=0 HCQD_PYTHON=$(CURDIR)/$(PYTHON) \
+	    $(SWIFT) test --sanitize=address --scratch-path .build-addresses --skip EndToEndTests
+
+check-page: build out/day.h264 ## the live page in headless Chromium: a screenshot to look at, out/page.png
+	@$(call install,$(APT_CHECK))
+	python3 Tests/Tools/page.py .build/release/hcqd out/day.h264 out/page.png
 
 BENCH_VENV := .venv-bench
 $(BENCH_VENV)/.done: Benchmarks/requirements.txt | setup
@@ -107,6 +151,11 @@ train: training-runs/pseudo/.done ## train RECIPE (compact-cpu) into RUN, going 
 
 train-smoke: training-runs/data/.done ## eight pictures learned by heart: the chain from labels to AP, in minutes
 	cd Training && ../$(PYTHON) -m hcqnet.smoke --data ../training-runs/data --teachers $(DATA)/teachers
+package: setup ## a Debian package in out/, tried in a namespace of its own where that is allowed
+	$(SWIFT) build -c release --static-swift-stdlib --product hcqd --scratch-path .build-package
+	packaging/build-deb.sh .build-package/release/hcqd out
+	@if [ "$$(id -u)" = 0 ] && unshare --mount true 2>/dev/null; then packaging/test-deb.sh out/hcqd_*.deb; \
+	else echo "not tried: that needs root and namespaces (packaging/test-deb.sh out/hcqd_*.deb)"; fi
 
 clean: ## remove what was built
-	rm -rf .build $(TEST_SCRATCH) demo-output
+	rm -rf .build $(TEST_SCRATCH) .build-threads .build-addresses .build-package demo-output out

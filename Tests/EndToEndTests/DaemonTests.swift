@@ -136,6 +136,51 @@ import Testing
         #expect(daemon.stop().status == 0)
     }
 
+    @Test func aBrokerThatDiesAndReturnsGetsEveryLine() throws {
+        guard FileManager.default.isExecutableFile(atPath: "/usr/sbin/mosquitto") else {
+            print("left out: MQTT is not tested, because Debian's mosquitto is not installed")
+            return
+        }
+        let broker = try Broker(in: folder)
+        try broker.start()
+        let daemon = try LiveDaemon(
+            cameras: "  door: {url: \"\(camera.address)cam\", events: {update_interval_s: 1}}\n", in: folder,
+            more: "mqtt: {enabled: true, port: \(broker.port)}")
+        try daemon.waitForLines("door") { $0.contains { $0.type == "start" } }
+        #expect(holds(within: 30) { broker.received.contains("\"type\":\"start\"") })
+        broker.stop()
+        let before = daemon.lines("door").count
+        try daemon.waitForLines("door") { $0.count > before + 5 }
+        try broker.start()
+        let sent = daemon.lines("door").count
+        #expect(holds(within: 60) { broker.sequences.contains(sent) }, "\(daemon.journal)")
+        #expect(Set(1...sent).isSubset(of: broker.sequences))
+        #expect(broker.received.contains("hcqd/available online"))
+        #expect(broker.received.contains("homeassistant/sensor/hcqd_door/people/config {"))
+        #expect(broker.received.contains("hcqd/door/person "))
+        #expect(daemon.stop().status == 0)
+        #expect(holds(within: 10) { broker.received.hasSuffix("hcqd/available offline\n") })
+        broker.stop()
+    }
+
+    @Test func aCameraOfGStreamersServerComesAndGoes() throws {
+        let known = try Hcqd.run("/usr/bin/python3", ["-c", "import gi; gi.require_version('GstRtspServer', '1.0')"], in: folder)
+        guard known.status == 0 else {
+            print("left out: no test against GStreamer's RTSP server, because gir1.2-gst-rtsp-server-1.0 is not installed")
+            return
+        }
+        let first = try GStreamerCamera(in: folder)
+        let daemon = try LiveDaemon(cameras: "  ball: {url: \"\(first.address)\"}\n", in: folder)
+        try daemon.waitForLines("ball") { $0.contains { $0.type == "camera_online" } }
+        first.stop()
+        try daemon.waitForLines("ball") { $0.contains { $0.type == "camera_offline" } }
+        let second = try GStreamerCamera(in: folder, port: first.port)
+        try daemon.waitForLines("ball") { $0.count { $0.type == "camera_online" } == 2 }
+        #expect(daemon.stop().status == 0)
+        daemon.checkStory("ball")
+        second.stop()
+    }
+
     @Test func probeSaysWhatACameraSends() throws {
         let outcome = try Hcqd.run("probe", camera.address + "cam", "--seconds", "1", in: folder)
         #expect(outcome.status == 0, "\(outcome.errors)")

@@ -1,0 +1,107 @@
+import Foundation
+import Testing
+
+/// Debian's mosquitto with a subscriber that keeps its session.
+final class Broker {
+    let port = Int.random(in: 32_000..<40_000)
+    private let folder: Scratch
+    private var broker: Process?
+    private var subscriber: Process?
+
+    init(in folder: Scratch) throws {
+        self.folder = folder
+        let configuration = """
+            listener \(port) 127.0.0.1
+            allow_anonymous true
+            persistence true
+            persistence_location \(folder.url.path)/
+            user root
+
+            """
+        try configuration.write(toFile: folder.path("broker.conf"), atomically: true, encoding: .utf8)
+        try Data().write(to: folder.url.appendingPathComponent("received"))
+    }
+
+    deinit {
+        stop()
+        if let subscriber, subscriber.isRunning { kill(subscriber.processIdentifier, SIGKILL) }
+    }
+
+    /// Starts the broker, and, the first time, the subscriber, which finds its way back by itself.
+    func start() throws {
+        let broker = Process()
+        // A test's thread may have signals blocked, children inherit that, and mosquitto would never hear SIGTERM.
+        let unblocked = """
+            import os, signal, sys
+            signal.pthread_sigmask(signal.SIG_SETMASK, [])
+            os.execv(sys.argv[1], sys.argv[1:])
+            """
+        broker.executableURL = URL(fileURLWithPath: "/usr/bin/python3")
+        broker.arguments = ["-c", unblocked, "/usr/sbin/mosquitto", "-c", folder.path("broker.conf")]
+        broker.standardError = FileHandle.nullDevice
+        try broker.run()
+        self.broker = broker
+        guard subscriber == nil else { return }
+        let subscriber = Process()
+        subscriber.executableURL = URL(fileURLWithPath: "/usr/bin/mosquitto_sub")
+        subscriber.arguments = [
+            "-p", "\(port)", "-i", "watcher", "-c", "-q", "1", "-t", "hcqd/#", "-t", "homeassistant/#", "-v",
+        ]
+        subscriber.standardOutput = try FileHandle(forWritingTo: folder.url.appendingPathComponent("received"))
+        subscriber.standardError = FileHandle.nullDevice
+        let hello = ["-p", "\(port)", "-t", "x", "-m", "x"]
+        let listens = holds(within: 20) { (try? Hcqd.run("/usr/bin/mosquitto_pub", hello, in: Scratch()))?.status == 0 }
+        try #require(listens, "mosquitto does not start")
+        try subscriber.run()
+        self.subscriber = subscriber
+    }
+
+    /// Ends the broker, which writes its sessions down; the subscriber goes on trying.
+    func stop() {
+        broker?.terminate()
+        broker?.waitUntilExit()
+        broker = nil
+    }
+
+    var received: String { (try? String(contentsOfFile: folder.path("received"), encoding: .utf8)) ?? "" }
+
+    /// Numbers of the lines that arrived.
+    var sequences: Set<Int> {
+        Set(received.split(separator: "\n").compactMap { line in
+            guard line.hasPrefix("hcqd/events {"), let key = line.range(of: "\"seq\":") else { return nil }
+            return Int(line[key.upperBound...].prefix { $0.isNumber })
+        })
+    }
+}
+
+/// A camera of GStreamer's RTSP server.
+final class GStreamerCamera {
+    private let process = Process()
+    let address: String
+    let port: Int
+
+    init(in folder: Scratch, port: Int = 0) throws {
+        let log = folder.url.appendingPathComponent("gstreamer-\(UUID().uuidString.prefix(4)).log")
+        try Data().write(to: log)
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/python3")
+        process.arguments = [Hcqd.project.appendingPathComponent("Tests/Tools/gst_camera.py").path, "\(port)"]
+        process.standardOutput = try FileHandle(forWritingTo: log)
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        let ready = try #require(
+            wait(seconds: 30) {
+                let text = (try? String(contentsOf: log, encoding: .utf8)) ?? ""
+                return text.hasSuffix("\n") ? text.split(separator: " ").last : nil
+            }, "GStreamer's server does not start")
+        address = String(ready).trimmingCharacters(in: .whitespacesAndNewlines)
+        self.port = try #require(URLComponents(string: address)?.port)
+    }
+
+    deinit { stop() }
+
+    func stop() {
+        guard process.isRunning else { return }
+        kill(process.processIdentifier, SIGKILL)
+        process.waitUntilExit()
+    }
+}

@@ -1,0 +1,136 @@
+import Foundation
+import Testing
+
+@testable import Pipeline
+
+/// A log that is written and rotated by hand.
+private final class HandLog {
+    let path: String
+    private let folder: URL
+    private var handle: FileHandle
+
+    init() throws {
+        folder = FileManager.default.temporaryDirectory.appendingPathComponent("hcqd-follow-\(UUID().uuidString.prefix(8))")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        path = folder.appendingPathComponent("door.jsonl").path
+        try Data().write(to: URL(fileURLWithPath: path))
+        handle = try #require(FileHandle(forWritingAtPath: path))
+    }
+
+    deinit { try? FileManager.default.removeItem(at: folder) }
+
+    func write(_ numbers: ClosedRange<Int>) {
+        for number in numbers { handle.write(Data("{\"v\":1,\"seq\":\(number),\"type\":\"start\"}\n".utf8)) }
+    }
+
+    func writePiece(_ text: String) { handle.write(Data(text.utf8)) }
+
+    func rotate(to suffix: String) throws {
+        try FileManager.default.moveItem(atPath: path, toPath: path + "." + suffix)
+        try Data().write(to: URL(fileURLWithPath: path))
+        handle = try #require(FileHandle(forWritingAtPath: path))
+    }
+
+    func remove(_ suffix: String) throws { try FileManager.default.removeItem(atPath: path + "." + suffix) }
+
+    func cut() throws {
+        try handle.truncate(atOffset: 0)
+        try handle.seek(toOffset: 0)
+    }
+}
+
+/// A follower that an expectation may change.
+private final class Reader {
+    private var follower: LogFollower
+
+    init(_ path: String, from sequence: UInt64) { follower = LogFollower(path: path, from: sequence) }
+
+    func numbers() -> [Int] { follower.read().map { Int($0.sequence) } }
+}
+
+@Suite struct LogFollowerTests {
+
+    @Test func readsFromANumberOnAndWhatComesLater() throws {
+        let log = try HandLog()
+        log.write(1...5)
+        let follower = Reader(log.path, from: 3)
+        #expect(follower.numbers() == [3, 4, 5])
+        #expect(follower.numbers() == [])
+        log.write(6...7)
+        #expect(follower.numbers() == [6, 7])
+    }
+
+    @Test func aLineIsGivenWhenItIsWhole() throws {
+        let log = try HandLog()
+        let follower = Reader(log.path, from: 1)
+        log.writePiece("{\"v\":1,\"seq\":1,")
+        #expect(follower.numbers() == [])
+        log.writePiece("\"type\":\"end\"}\n")
+        #expect(follower.numbers() == [1])
+    }
+
+    @Test func goesThroughOldFilesInOrderAndOverRotations() throws {
+        let log = try HandLog()
+        log.write(1...4)
+        try log.rotate(to: "000000000001")
+        log.write(5...6)
+        let follower = Reader(log.path, from: 1)
+        #expect(follower.numbers() == [1, 2, 3, 4, 5, 6])
+        log.write(7...7)
+        try log.rotate(to: "000000000005")
+        log.write(8...9)
+        #expect(follower.numbers() == [7, 8, 9])
+        try log.rotate(to: "1")
+        #expect(follower.numbers() == [])
+        log.write(10...10)
+        #expect(follower.numbers() == [10])
+    }
+
+    @Test func goesOnWithWhatIsLeftWhenOldFilesAreGone() throws {
+        let log = try HandLog()
+        log.write(1...4)
+        try log.rotate(to: "000000000001")
+        log.write(5...6)
+        try log.remove("000000000001")
+        let follower = Reader(log.path, from: 2)
+        #expect(follower.numbers() == [5, 6])
+    }
+
+    @Test func noticesThatTheFileWasCut() throws {
+        let log = try HandLog()
+        log.write(1...4)
+        let follower = Reader(log.path, from: 1)
+        #expect(follower.numbers().count == 4)
+        try log.cut()
+        #expect(follower.numbers() == [])
+        log.write(5...5)
+        #expect(follower.numbers() == [5])
+    }
+
+    @Test func knowsWhereALogEnds() throws {
+        let log = try HandLog()
+        #expect(LogFollower.end(of: log.path) == 1)
+        log.write(1...300)
+        #expect(LogFollower.end(of: log.path) == 301)
+        #expect(LogFollower.end(of: log.path + ".nowhere") == 1)
+    }
+}
+
+@Suite struct MQTTPositionTests {
+    @Test func movesOverWhatIsAcknowledgedInAnyOrder() throws {
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent("hcqd-pos-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        var position = MQTTPosition(path: path, start: 5)
+        position.acknowledge(6, wasExpected: [5, 7])
+        #expect(position.next == 5)
+        position.acknowledge(5, wasExpected: [7])
+        #expect(position.next == 7)
+        // 8 is a hole in the log: it was never sent.
+        position.acknowledge(9, wasExpected: [7])
+        #expect(position.next == 7)
+        position.acknowledge(7, wasExpected: [])
+        #expect(position.next == 10)
+        try position.save()
+        #expect(MQTTPosition(path: path, start: 1).next == 10)
+    }
+}
