@@ -10,6 +10,8 @@ public final class HCQNet: Sendable {
     public let configuration: NetworkConfiguration
     /// Trained numbers.
     public let parameterCount: Int
+    /// Whether layers multiply 8-bit integers.
+    public let isInteger: Bool
     let backbone: Backbone
     let pixelDecoder: PixelDecoder
     let decoder: Decoder
@@ -22,6 +24,12 @@ public final class HCQNet: Sendable {
     /// - Throws: when it is no safetensors file of version 1, its configuration is wrong, or a tensor is missing, unused,
     ///   misshapen, of another type, or not finite.
     public convenience init(contentsOf path: String) throws(EngineError) {
+        let (configuration, tensors) = try Self.open(path)
+        try self.init(configuration, tensors)
+        try tensors.refuseUnused()
+    }
+
+    private static func open(_ path: String) throws(EngineError) -> (NetworkConfiguration, FileTensors) {
         let file = try SafetensorsFile(path: path)
         for (key, expected) in [("format", "hcqnet"), ("version", "1")] where file.metadata[key] != expected {
             throw .wrongMetadata(key: key, found: file.metadata[key], expected: "'\(expected)'")
@@ -29,15 +37,24 @@ public final class HCQNet: Sendable {
         guard let json = file.metadata["config"] else {
             throw .wrongMetadata(key: "config", found: nil, expected: "the network's configuration as JSON")
         }
-        let tensors = FileTensors(file)
-        try self.init(try NetworkConfiguration(json: json), tensors)
+        return (try NetworkConfiguration(json: json), FileTensors(file))
+    }
+
+    /// A network whose layers' inputs are watched.
+    convenience init(contentsOf path: String, watch: InputWatch) throws(EngineError) {
+        let (configuration, tensors) = try Self.open(path)
+        try self.init(configuration, tensors, watch: watch)
         try tensors.refuseUnused()
     }
 
-    init(_ configuration: NetworkConfiguration, _ source: any TensorSource) throws(EngineError) {
+    init(
+        _ configuration: NetworkConfiguration, _ source: any TensorSource, watch: InputWatch? = nil
+    ) throws(EngineError) {
         _ = BLAS.coreName
         self.configuration = configuration
         memory = WeightMemory()
+        memory.watch = watch
+        isInteger = source.isInteger
         let weights = Weights(source: source, memory: memory)
         backbone = try Backbone(weights["backbone"], configuration)
         pixelDecoder = try PixelDecoder(weights["pixel_decoder"], configuration, channels: backbone.channels)
@@ -45,6 +62,7 @@ public final class HCQNet: Sendable {
         decoder = try Decoder(weights["decoder"], configuration)
         heads = try Heads(weights["heads"], configuration)
         parameterCount = memory.parameters
+        memory.watch = nil
     }
 
     /// Writes a network of random weights that follow from the seed alone, the same on every machine.

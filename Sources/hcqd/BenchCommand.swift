@@ -43,7 +43,7 @@ struct BenchCommand: ParsableCommand {
     func run() throws {
         let network = try orExit(.model) { () throws(EngineError) in try HCQNet(contentsOf: model) }
         let workspace = network.makeWorkspace(for: PixelSize(width: size.width, height: size.height), threads: threads)
-        let frame = noise(workspace.size)
+        let frame = noiseFrame(workspace.size)
         var people = network(frame, using: workspace).count
         func pass() -> Double {
             let start = DispatchTime.now().uptimeNanoseconds
@@ -87,18 +87,19 @@ struct BenchCommand: ParsableCommand {
     }
 
     private func rounded(_ milliseconds: Double) -> String { String(format: "%.3f", milliseconds) }
+}
 
-    private func noise(_ size: PixelSize) -> Frame {
-        let count = size.width * size.height * 3
-        let pixels = UnsafeMutablePointer<UInt8>.allocate(capacity: count)
-        var state: UInt32 = 1
-        for i in 0..<count {
-            state = state &* 1_664_525 &+ 1_013_904_223
-            pixels[i] = UInt8(state >> 24)
-        }
-        let input = NetworkPicture(size: size, content: size, pixels: pixels) { $0.deallocate() }
-        return Frame(
-            camera: CameraID("bench"), time: StreamTime(microseconds: 0, utcMicroseconds: 0), index: 0, size: size,
-            input: input, picture: nil)
+/// A frame of the input's size, every byte by chance, always the same.
+func noiseFrame(_ size: PixelSize) -> Frame {
+    let count = size.width * size.height * 3
+    let pixels = UnsafeMutablePointer<UInt8>.allocate(capacity: count)
+    var state: UInt32 = 1
+    for i in 0..<count {
+        state = state &* 1_664_525 &+ 1_013_904_223
+        pixels[i] = UInt8(state >> 24)
     }
+    let input = NetworkPicture(size: size, content: size, pixels: pixels) { $0.deallocate() }
+    return Frame(
+        camera: CameraID("noise"), time: StreamTime(microseconds: 0, utcMicroseconds: 0), index: 0, size: size,
+        input: input, picture: nil)
 }

@@ -7,7 +7,7 @@ internal import Scene
 struct ModelCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "model", abstract: "Look at a network's weights, or write new ones.",
-        subcommands: [Info.self, New.self])
+        subcommands: [Info.self, New.self, Quantize.self])
 
     /// `hcqd model info`
     struct Info: ParsableCommand {

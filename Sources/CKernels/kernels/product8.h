@@ -86,6 +86,7 @@ static __attribute__((noinline)) void HCQ8_NAME(finish_some)(
     case 1: for (long j = 0; j < count; j++) y[j] = activate(y[j], 1); break;
     case 2: for (long j = 0; j < count; j++) y[j] = activate(y[j], 2); break;
     case 3: for (long j = 0; j < count; j++) y[j] = activate(y[j], 3); break;
+    case 4: for (long j = 0; j < count; j++) y[j] = activate(y[j], 4); break;
     }
     if (!p->y_bytes) {
         memcpy((float *)p->y + row * p->ldy + n, y, count * sizeof(float));

@@ -14,6 +14,8 @@ struct Convolution: @unchecked Sendable {
     }
 
     private let method: Method
+    /// Watches the input while a network is calibrated.
+    private let watched: InputRange?
     let inputs: Int
     let outputs: Int
     let kernel: Int
@@ -39,7 +41,9 @@ struct Convolution: @unchecked Sendable {
                 for k in 0..<area { matrix[(o * area + k) * inputs + i] = stored[(o * inputs + i) * area + k] * scale[o] }
             }
         }
-        if kernel == 3 && stride == 1 && self.padding == 1 && Self.winogradPays(inputs, outputs) {
+        let input = inputs < 16 ? nil : try weights.inputScale()
+        watched = inputs < 16 ? nil : weights.watch()
+        if kernel == 3 && stride == 1 && self.padding == 1 && input == nil && Self.winogradPays(inputs, outputs) {
             var size = 0
             hcq_gemm_size(outputs, inputs, &size)
             let room = weights.memory.room(for: 36 * size)
@@ -47,7 +51,10 @@ struct Convolution: @unchecked Sendable {
             method = .winograd(
                 UnsafePointer(room), bias: bias.map { weights.memory.keep($0, rows: 1, columns: outputs) })
         } else {
-            method = .patches(Linear(matrix, bias: bias, inputs: area * inputs, keptIn: weights.memory))
+            method = .patches(
+                Linear(
+                    matrix, bias: bias, inputs: area * inputs, keptIn: weights.memory, input: input,
+                    watched: kernel == 1 && stride == 1 ? watched : nil))
         }
     }
 
@@ -92,9 +99,11 @@ struct Convolution: @unchecked Sendable {
         }
         precondition(kernel == 1 || x.tokens.stride == inputs)
         pass.books.count(macs: y.tokens.count * kernel * kernel * inputs)
+        if !pass.isPlan { watched?.observe(x.tokens) }
         switch method {
         case .patches(let linear):
-            let product = product(x, into: y, activation, accumulating: accumulating, linear.packed, linear.bias)
+            let product = linear.product(x.tokens, into: y.tokens, activation, accumulating: accumulating)
+                .gathering(x, kernel: kernel, stride: stride, padding: padding, outWidth: y.width)
             let (tileRows, tileColumns) = Linear.tile(rows: y.tokens.rows, columns: outputs)
             let across = (outputs + tileColumns - 1) / tileColumns
             pass.run((y.tokens.rows + tileRows - 1) / tileRows * across) { tile, _ in
@@ -103,23 +112,14 @@ struct Convolution: @unchecked Sendable {
                     rows: row..<min(row + tileRows, y.tokens.rows), columns: column..<min(column + tileColumns, outputs))
             }
         case .winograd(let packed, let bias):
-            Winograd(product(x, into: y, activation, accumulating: accumulating, packed, bias))(using: pass)
+            var facts = hcq_product()
+            (facts.x, facts.ldx) = (UnsafePointer(x.tokens.data), x.tokens.stride)
+            (facts.height, facts.width, facts.channels) = (x.height, x.width, inputs)
+            (facts.columns, facts.packed) = (outputs, packed)
+            facts.bias = bias.map { UnsafePointer($0.data) }
+            if accumulating { (facts.residual, facts.ldr) = (UnsafePointer(y.tokens.data), y.tokens.stride) }
+            (facts.y, facts.ldy, facts.activation) = (y.tokens.data, y.tokens.stride, activation.rawValue)
+            Winograd(facts)(using: pass)
         }
-    }
-
-    private func product(
-        _ x: FeatureMap, into y: FeatureMap, _ activation: Activation, accumulating: Bool,
-        _ packed: UnsafePointer<Float>, _ bias: Tensor?
-    ) -> Product {
-        var product = hcq_product()
-        (product.x, product.ldx) = (UnsafePointer(x.tokens.data), x.tokens.stride)
-        (product.columns, product.depth, product.packed) = (outputs, kernel * kernel * inputs, packed)
-        product.bias = bias.map { UnsafePointer($0.data) }
-        if accumulating { (product.residual, product.ldr) = (UnsafePointer(y.tokens.data), y.tokens.stride) }
-        (product.y, product.ldy, product.activation) = (y.tokens.data, y.tokens.stride, activation.rawValue)
-        (product.kernel, product.stride, product.padding) = (kernel, stride, padding)
-        (product.height, product.width, product.channels) = (x.height, x.width, inputs)
-        product.out_width = y.width
-        return Product(facts: product)
     }
 }

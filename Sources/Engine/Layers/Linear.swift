@@ -4,49 +4,79 @@ internal import CKernels
 ///
 /// Twin: `torch.nn.Linear`.
 struct Linear: @unchecked Sendable {
-    let inputs: Int
-    let outputs: Int
-    /// The weights as `hcq_gemm` wants them.
-    let packed: UnsafePointer<Float>
-    /// `[1, outputs]`.
-    let bias: Tensor?
-
-    private init(inputs: Int, outputs: Int, packed: UnsafePointer<Float>, bias: Tensor?) {
-        (self.inputs, self.outputs, self.packed, self.bias) = (inputs, outputs, packed, bias)
+    private enum Form {
+        /// As `hcq_gemm` wants them.
+        case float(UnsafePointer<Float>)
+        case int8(IntegerWeights)
     }
 
-    /// - Parameter weight: `[outputs, inputs]`.
-    init(_ weight: [Float], bias: [Float]?, inputs: Int, keptIn memory: WeightMemory) {
-        (self.inputs, outputs) = (inputs, weight.count / inputs)
+    let inputs: Int
+    let outputs: Int
+    private let form: Form
+    /// `[1, outputs]`.
+    let bias: Tensor?
+    /// Watches the input while a network is calibrated.
+    let watched: InputRange?
+
+    private init(_ other: Linear, bias: Tensor?) {
+        (inputs, outputs, form, watched) = (other.inputs, other.outputs, other.form, other.watched)
+        self.bias = bias
+    }
+
+    /// - Parameters:
+    ///   - weight: `[outputs, inputs]`.
+    ///   - input: for int8; nil keeps the weights in float32.
+    init(
+        _ weight: [Float], bias: [Float]?, inputs: Int, keptIn memory: WeightMemory, input: ByteScale? = nil,
+        watched: InputRange? = nil
+    ) {
+        (self.inputs, outputs, self.watched) = (inputs, weight.count / inputs, watched)
         self.bias = bias.map { memory.keep($0, rows: 1, columns: $0.count) }
+        if let input, inputs <= HCQ_PRODUCT8_MAX_DEPTH {
+            form = .int8(IntegerWeights(weight, bias: bias, outputs: outputs, input: input, keptIn: memory))
+            return
+        }
         var size = 0
         hcq_gemm_size(outputs, inputs, &size)
         let room = memory.room(for: size)
         hcq_gemm_pack(weight, inputs, outputs, inputs, room)
-        packed = UnsafePointer(room)
+        form = .float(UnsafePointer(room))
     }
 
     init(_ weights: Weights, inputs: Int, outputs: Int, hasBias: Bool = true, start: Start? = nil) throws(EngineError) {
         let bound = (6 / Float(inputs + outputs)).squareRoot()
         self.init(
             try weights.values("weight", [outputs, inputs], start ?? .uniform(bound)),
-            bias: hasBias ? try weights.values("bias", [outputs], .zeros) : nil, inputs: inputs, keptIn: weights.memory)
+            bias: hasBias ? try weights.values("bias", [outputs], .zeros) : nil, inputs: inputs, keptIn: weights.memory,
+            input: try weights.inputScale(), watched: weights.watch())
     }
 
     /// Several layers that read the same input, as one.
     init(_ weights: [(Weights, outputs: Int)], inputs: Int) throws(EngineError) {
         var matrix: [Float] = []
         var vector: [Float] = []
+        var scales: [ByteScale?] = []
+        let watched = weights[0].0.watch()
         for (weights, outputs) in weights {
             let bound = (6 / Float(inputs + outputs)).squareRoot()
             matrix += try weights.values("weight", [outputs, inputs], .uniform(bound))
             vector += try weights.values("bias", [outputs], .zeros)
+            scales.append(try weights.inputScale())
+            weights.watch(with: watched)
         }
-        self.init(matrix, bias: vector, inputs: inputs, keptIn: weights[0].0.memory)
+        // They stay together only as equals.
+        let input = scales.dropFirst().allSatisfy { $0 == scales[0] } ? scales[0] : nil
+        self.init(matrix, bias: vector, inputs: inputs, keptIn: weights[0].0.memory, input: input, watched: watched)
     }
 
     /// The same product, nothing added.
-    var withoutBias: Linear { Linear(inputs: inputs, outputs: outputs, packed: packed, bias: nil) }
+    var withoutBias: Linear { Linear(self, bias: nil) }
+
+    /// Whether it multiplies 8-bit integers.
+    var isInteger: Bool {
+        if case .int8 = form { return true }
+        return false
+    }
 
     /// - Parameters:
     ///   - x: `[n, inputs]`.
@@ -72,14 +102,33 @@ struct Linear: @unchecked Sendable {
         _ x: Tensor, into y: Tensor, columns: Range<Int>? = nil, _ activation: Activation = .none,
         accumulating: Bool = false
     ) {
-        let columns = columns ?? 0..<outputs
-        var product = hcq_product()
-        (product.x, product.ldx) = (UnsafePointer(x.data), x.stride)
-        (product.columns, product.depth, product.packed) = (outputs, inputs, packed)
-        product.bias = bias.map { UnsafePointer($0.data) }
-        if accumulating { (product.residual, product.ldr) = (UnsafePointer(y.data), y.stride) }
-        (product.y, product.ldy, product.activation) = (y.data, y.stride, activation.rawValue)
-        hcq_gemm(&product, 0, x.rows, columns.lowerBound, columns.upperBound)
+        watched?.observe(x)
+        product(x, into: y, activation, accumulating: accumulating).compute(
+            rows: 0..<x.rows, columns: columns ?? 0..<outputs)
+    }
+
+    func product(_ x: Tensor, into y: Tensor, _ activation: Activation, accumulating: Bool) -> Product {
+        switch form {
+        case .float(let packed):
+            var facts = hcq_product()
+            (facts.x, facts.ldx) = (UnsafePointer(x.data), x.stride)
+            (facts.columns, facts.depth, facts.packed) = (outputs, inputs, packed)
+            facts.bias = bias.map { UnsafePointer($0.data) }
+            if accumulating { (facts.residual, facts.ldr) = (UnsafePointer(y.data), y.stride) }
+            (facts.y, facts.ldy, facts.activation) = (y.data, y.stride, activation.rawValue)
+            return .float(facts)
+        case .int8(let weights):
+            var facts = hcq_product8()
+            (facts.x, facts.ldx) = (UnsafeRawPointer(x.data), x.stride)
+            (facts.x_inverse, facts.x_zero) = (1 / weights.input.step, weights.input.zero)
+            (facts.columns, facts.depth, facts.packed) = (outputs, inputs, weights.packed)
+            (facts.scale, facts.bias) = (weights.scale, bias == nil ? weights.correction : weights.bias)
+            if accumulating {
+                (facts.residual_kind, facts.residual, facts.ldr) = (1, UnsafeRawPointer(y.data), y.stride)
+            }
+            (facts.y, facts.ldy, facts.activation) = (UnsafeMutableRawPointer(y.data), y.stride, activation.rawValue)
+            return .int8(facts)
+        }
     }
 
     /// How a product is cut: by its shape alone.

@@ -1,62 +1,35 @@
 internal import CKernels
 
 /// A matrix product or convolution with its addresses and sizes, to be computed in parts by whoever has time.
-struct Product: @unchecked Sendable {
-    let facts: hcq_product
+enum Product: @unchecked Sendable {
+    case float(hcq_product)
+    case int8(hcq_product8)
 
     /// - Parameter columns: begin at a multiple of 32.
     func compute(rows: Range<Int>, columns: Range<Int>) {
-        withUnsafePointer(to: facts) {
-            hcq_gemm($0, rows.lowerBound, rows.upperBound, columns.lowerBound, columns.upperBound)
-        }
-    }
-}
-
-/// A 3x3 convolution of stride 1 by F(4x4, 3x3), chunk after chunk of 4x4 tiles, so that their transforms stay in the cache
-/// that all cores share.
-struct Winograd: Sendable {
-    /// `packed` holds the transformed weights.
-    let product: Product
-    private static let chunkTiles = 240
-
-    init(_ product: Product) { self.product = product }
-
-    func callAsFunction(using pass: Pass) {
-        let facts = product.facts
-        let tiles = (facts.height + 3) / 4 * ((facts.width + 3) / 4)
-        let chunk = min(tiles, Self.chunkTiles)
-        var size = 0
-        withUnsafePointer(to: facts) { hcq_winograd_scratch($0, chunk, &size) }
-        let parts = facts.columns % 64 == 0 ? 2 : 1
-        let width = facts.columns / parts
-        pass.scope {
-            let scratch = pass.tensor(1, size)
-            for first in stride(from: 0, to: tiles, by: chunk) {
-                let count = min(chunk, tiles - first)
-                pass.run(count, by: 8) { range, _ in transformInput(first, count, range, scratch) }
-                pass.run(36 * parts) { job, _ in
-                    multiply(count, tap: job / parts, job % parts * width..<(job % parts + 1) * width, scratch)
-                }
-                pass.run(count, by: 8) { range, _ in transformOutput(first, count, range, scratch) }
+        switch self {
+        case .float(let facts):
+            withUnsafePointer(to: facts) {
+                hcq_gemm($0, rows.lowerBound, rows.upperBound, columns.lowerBound, columns.upperBound)
+            }
+        case .int8(let facts):
+            withUnsafePointer(to: facts) {
+                hcq_product8_run($0, rows.lowerBound, rows.upperBound, columns.lowerBound, columns.upperBound)
             }
         }
     }
 
-    private func transformInput(_ first: Int, _ count: Int, _ range: Range<Int>, _ scratch: Tensor) {
-        withUnsafePointer(to: product.facts) {
-            hcq_winograd_input($0, first, count, range.lowerBound, range.upperBound, scratch.data)
-        }
-    }
-
-    private func multiply(_ count: Int, tap: Int, _ columns: Range<Int>, _ scratch: Tensor) {
-        withUnsafePointer(to: product.facts) {
-            hcq_winograd_product($0, count, tap, tap + 1, columns.lowerBound, columns.upperBound, scratch.data)
-        }
-    }
-
-    private func transformOutput(_ first: Int, _ count: Int, _ range: Range<Int>, _ scratch: Tensor) {
-        withUnsafePointer(to: product.facts) {
-            hcq_winograd_output($0, first, count, range.lowerBound, range.upperBound, scratch.data)
+    /// The same product over patches of a map: a convolution.
+    func gathering(_ x: FeatureMap, kernel: Int, stride: Int, padding: Int, outWidth: Int) -> Product {
+        switch self {
+        case .float(var facts):
+            (facts.kernel, facts.stride, facts.padding, facts.out_width) = (kernel, stride, padding, outWidth)
+            (facts.height, facts.width, facts.channels) = (x.height, x.width, x.channels)
+            return .float(facts)
+        case .int8(var facts):
+            (facts.kernel, facts.stride, facts.padding, facts.out_width) = (kernel, stride, padding, outWidth)
+            (facts.height, facts.width, facts.channels) = (x.height, x.width, x.channels)
+            return .int8(facts)
         }
     }
 }

@@ -61,6 +61,23 @@ public final class SafetensorsFile: @unchecked Sendable {
         }
     }
 
+    /// Gives a tensor's pages back to the system; they come again from the file when somebody reads them.
+    func forget(_ name: String) {
+        guard let entry = entries[name] else { return }
+        let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+        let start = data - UnsafeRawPointer(mapping) + entry.range.lowerBound
+        // Pages that the neighbours share stay.
+        let first = (start + page - 1) / page * page, last = (start + entry.range.count) / page * page
+        if last > first { madvise(mapping + first, last - first, MADV_DONTNEED) }
+    }
+
+    /// A tensor of type I8; nil when the file has none of this name and type.
+    func integers(_ name: String) -> [Int8]? {
+        guard let entry = entries[name], entry.type == "I8" else { return nil }
+        let bytes = UnsafeRawBufferPointer(start: data + entry.range.lowerBound, count: entry.range.count)
+        return bytes.map { Int8(bitPattern: $0) }
+    }
+
     // MARK: opening
 
     private static func map(_ path: String) throws(EngineError) -> (UnsafeMutableRawPointer, Int) {

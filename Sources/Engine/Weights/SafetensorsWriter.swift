@@ -4,19 +4,31 @@ internal import Glibc
 public struct NamedTensor: Sendable {
     public let name: String
     public let shape: [Int]
-    /// Row after row.
+    /// Row after row; empty for a tensor of integers.
     public let values: [Float]
+    /// Row after row; empty for a tensor of floats.
+    let integers: [Int8]
 
     public init(_ name: String, _ shape: [Int], _ values: [Float]) {
         precondition(shape.reduce(1, *) == values.count, "a tensor has as many values as its shape says")
         self.name = name
         self.shape = shape
         self.values = values
+        integers = []
     }
+
+    /// A tensor of 8-bit integers.
+    init(_ name: String, _ shape: [Int], integers: [Int8]) {
+        precondition(shape.reduce(1, *) == integers.count, "a tensor has as many values as its shape says")
+        (self.name, self.shape, values, self.integers) = (name, shape, [], integers)
+    }
+
+    var type: String { integers.isEmpty ? "F32" : "I8" }
+    var byteCount: Int { 4 * values.count + integers.count }
 }
 
 extension SafetensorsFile {
-    /// Writes float32 tensors in the order given; the file appears whole or not at all.
+    /// Writes tensors in the order given; the file appears whole or not at all.
     /// - Throws: `unreadable` when it cannot be written.
     public static func write(_ tensors: [NamedTensor], metadata: [String: String], to path: String) throws(EngineError) {
         var entries: [String] = []
@@ -26,10 +38,10 @@ extension SafetensorsFile {
         }
         var offset = 0
         for tensor in tensors {
-            let end = offset + 4 * tensor.values.count
+            let end = offset + tensor.byteCount
             let shape = tensor.shape.map(String.init).joined(separator: ",")
             entries.append(
-                "\(quoted(tensor.name)):{\"dtype\":\"F32\",\"shape\":[\(shape)],\"data_offsets\":[\(offset),\(end)]}")
+                "\(quoted(tensor.name)):{\"dtype\":\"\(tensor.type)\",\"shape\":[\(shape)],\"data_offsets\":[\(offset),\(end)]}")
             offset = end
         }
         var header = Array("{\(entries.joined(separator: ","))}".utf8)
@@ -46,7 +58,9 @@ extension SafetensorsFile {
         var length = UInt64(header.count).littleEndian
         var isWhole = fwrite(&length, 8, 1, file) == 1 && fwrite(header, 1, header.count, file) == header.count
         for tensor in tensors where isWhole {
-            isWhole = fwrite(tensor.values, 4, tensor.values.count, file) == tensor.values.count
+            isWhole =
+                fwrite(tensor.values, 4, tensor.values.count, file) == tensor.values.count
+                && fwrite(tensor.integers, 1, tensor.integers.count, file) == tensor.integers.count
         }
         isWhole = fclose(file) == 0 && isWhole
         guard isWhole, rename(draft, path) == 0 else {

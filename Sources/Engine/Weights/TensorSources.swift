@@ -13,10 +13,22 @@ final class FileTensors: TensorSource {
     func values(_ name: String, shape: [Int], start: Start) throws(EngineError) -> [Float] {
         guard let entry = file.entries[name] else { throw .missingTensor(name: name, shape: shape) }
         guard entry.shape == shape else { throw .wrongShape(name: name, found: entry.shape, expected: shape) }
-        guard let values = try file.values(name) else { throw .missingTensor(name: name, shape: shape) }
+        let stored = entry.type == "I8" ? try dequantized(name, outputs: shape[0]) : try file.values(name)
+        guard let values = stored else { throw .missingTensor(name: name, shape: shape) }
         guard values.allSatisfy(\.isFinite) else { throw .notFinite(name: name) }
         unused.remove(name)
+        file.forget(name)
         return values
+    }
+
+    var isInteger: Bool { file.metadata["precision"] == "int8" }
+
+    /// Whole numbers times the step of their output.
+    private func dequantized(_ name: String, outputs: Int) throws(EngineError) -> [Float] {
+        let steps = try values(name + "_step", shape: [outputs], start: .zeros)
+        guard let integers = file.integers(name) else { throw .wrongType(name: name, found: "I8") }
+        let depth = integers.count / max(outputs, 1)
+        return integers.indices.map { Float(integers[$0]) * steps[$0 / depth] }
     }
 
     /// - Throws: when the network left tensors alone.
@@ -33,6 +45,7 @@ final class SeededTensors: TensorSource {
     init(seed: UInt64) { state = seed }
 
     func has(_ name: String) -> Bool { true }
+    var isInteger: Bool { false }
 
     func values(_ name: String, shape: [Int], start: Start) -> [Float] {
         let count = shape.reduce(1, *)

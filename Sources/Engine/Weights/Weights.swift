@@ -16,6 +16,8 @@ protocol TensorSource: AnyObject {
     func values(_ name: String, shape: [Int], start: Start) throws(EngineError) -> [Float]
     /// Whether an optional tensor is there.
     func has(_ name: String) -> Bool
+    /// Whether layers may be in int8.
+    var isInteger: Bool { get }
 }
 
 /// The memory of a network's weights; lives as long as the network.
@@ -23,6 +25,8 @@ final class WeightMemory: @unchecked Sendable {
     private var blocks: [UnsafeMutableRawPointer] = []
     /// Trained numbers that were read: not BatchNorm's statistics.
     var parameters = 0
+    /// Set while a network is loaded to be calibrated.
+    var watch: InputWatch?
 
     /// A copy that stays where it is.
     func keep(_ values: [Float], rows: Int, columns: Int) -> Tensor {
@@ -78,6 +82,24 @@ struct Weights {
     ) throws(EngineError) -> [Float] {
         if isParameter { memory.parameters += shape.reduce(1, *) }
         return try source.values(self[name].path, shape: shape, start: start)
+    }
+
+    /// How the input of the layer at this path becomes bytes; nil for a layer in float32.
+    func inputScale() throws(EngineError) -> ByteScale? {
+        guard source.isInteger, has("input_scale") else { return nil }
+        let values = try source.values(self["input_scale"].path, shape: [2], start: .zeros)
+        guard values[0] > 0, 0...255 ~= values[1] else {
+            throw .wrongInput(reason: "tensor '\(self["input_scale"].path)' is \(values), expected a step and a zero of 0...255")
+        }
+        return ByteScale(step: values[0], zero: Int32(values[1]))
+    }
+
+    /// What watches the input of the layer at this path, while a network is calibrated.
+    func watch() -> InputRange? { memory.watch?.range(path) }
+
+    /// The layer at this path reads what `range` watches.
+    func watch(with range: InputRange?) {
+        if let range { memory.watch?.share(range, with: path) }
     }
 
     /// A matrix that is used as it is stored.
