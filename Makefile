@@ -81,6 +81,8 @@ test: test-swift test-python test-soak ## all tests
 test-swift: setup-test $(VENV)/.done ## the tests of the daemon
 	$(SWIFT) build --build-tests $(TEST_FLAGS)
 	HCQD_PYTHON=$(CURDIR)/$(PYTHON) $(SWIFT) test --skip-build $(TEST_FLAGS)
+	for cpu in avx2 baseline; do HCQD_CPU=$$cpu HCQD_VNNI=0 HCQD_PYTHON=$(CURDIR)/$(PYTHON) \
+	    $(SWIFT) test --skip-build $(TEST_FLAGS) --filter EngineTests; done
 
 test-python: setup $(VENV)/.done ## the tests of the training system, parity with the engine among them
 	$(SWIFT) build $(TEST_FLAGS) --product hcqd
