@@ -5,7 +5,8 @@
     python bench.py --models resnet50 --sizes 640x384 --threads 4 --rounds 9 --peers openvino,hcqd
 
 Every program runs in a process of its own, warmed up, and is asked for a few passes in turn, so that all meet the same
-noise; figures are medians over all passes and the ratio is the median of the per-round ratios. A run in which OpenVINO
+noise; figures are medians over all passes and the ratio is the median of the per-round ratios; the ratio of the processor
+time that the passes took stands beside it, which tells more where others use the machine too. A run in which OpenVINO
 stays under 45 % of the measured sgemm peak is marked invalid: that machine was too busy. Each combination is appended
 to results/ as one JSON line.
 """
@@ -44,9 +45,10 @@ def workers_for(model: str, size: str, threads: int, peers: list[str], cpus: lis
     return {name: Worker(name, command, cpus) for name, command in commands.items()}
 
 
-def measure(workers: dict[str, Worker], rounds: int, passes: int) -> dict[str, list[list[float]]]:
-    """Milliseconds of every pass, by program and round."""
+def measure(workers: dict[str, Worker], rounds: int, passes: int) -> tuple[dict[str, list[list[float]]], dict[str, float]]:
+    """Milliseconds of every pass, by program and round, and of processor time a pass, by program."""
     times = {name: [] for name in workers}
+    before = {name: worker.cpu_milliseconds() for name, worker in workers.items()}
     for number in range(rounds):
         order = list(workers)
         if number % 2:
@@ -55,7 +57,8 @@ def measure(workers: dict[str, Worker], rounds: int, passes: int) -> dict[str, l
             times[name].append(workers[name].run(passes))
             time.sleep(PAUSE_SECONDS)
         progress(f"  round {number + 1} of {rounds}")
-    return times
+    used = {name: (worker.cpu_milliseconds() - before[name]) / (rounds * passes) for name, worker in workers.items()}
+    return times, used
 
 
 def progress(text: str) -> None:
@@ -63,12 +66,16 @@ def progress(text: str) -> None:
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
 
-def summarise(times: dict[str, list[list[float]]], workers: dict[str, Worker], macs: dict[str, int]) -> dict:
-    """Per program: least and median milliseconds, GFLOP/s, peak memory."""
+def summarise(
+    measured: tuple[dict[str, list[list[float]]], dict[str, float]], workers: dict[str, Worker], macs: dict[str, int]
+) -> dict:
+    """Per program: least and median milliseconds, processor time, GFLOP/s, peak memory."""
+    times, used = measured
     rows = {}
     for name, by_round in times.items():
         every = [ms for one_round in by_round for ms in one_round]
         row = {"min_ms": min(every), "median_ms": statistics.median(every),
+               "cpu_ms": round(used[name], 2),
                "peak_mb": round(workers[name].peak_megabytes(), 1), "rounds_ms": by_round}
         flop = SGEMM_FLOP if name == "sgemm" else 2 * macs.get(name, 0)
         if flop:
@@ -98,6 +105,9 @@ def ratios(rows: dict) -> dict[str, float]:
         "hcqd-int8 / yolo11n pair": ("hcqd-int8", ["yolo11n-pose", "yolo11n-segment"]),
     }
     found = {name: ratio(rows, *pair) for name, pair in pairs.items()}
+    for name, (ours, theirs) in pairs.items():
+        if found[name] is not None:
+            found[f"{name}, processor time"] = round(rows[ours]["cpu_ms"] / sum(rows[t]["cpu_ms"] for t in theirs), 3)
     return {name: value for name, value in found.items() if value is not None}
 
 

@@ -30,9 +30,9 @@ def table(record: dict) -> str:
     cores = "1 core" if record["threads"] == 1 else f"{record['threads']} cores"
     lines = ["", f"{record['model']} at {record['size']}, {cores}, {record['macs'] / 1e9:.1f} GMACs, commit "
              f"{record['commit']}{'' if record['valid'] else '  INVALID: OpenVINO under 45 % of sgemm peak'}", "",
-             "| program | min ms | median ms | GFLOP/s | peak MB |", "|---|---|---|---|---|"]
+             "| program | min ms | median ms | CPU ms | GFLOP/s | peak MB |", "|---|---|---|---|---|---|"]
     for name, row in record["programs"].items():
-        lines.append(f"| {name} | {row['min_ms']:.1f} | {row['median_ms']:.1f} | {row.get('gflops', '')} "
+        lines.append(f"| {name} | {row['min_ms']:.1f} | {row['median_ms']:.1f} | {row['cpu_ms']:.1f} | {row.get('gflops', '')} "
                      f"| {row['peak_mb']:.0f} |")
     lines += ["", *(f"{name} = {value:.3f}" for name, value in record["ratios"].items())]
     return "\n".join(lines)

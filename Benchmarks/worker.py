@@ -43,6 +43,12 @@ class Worker:
                     return int(line.split()[1]) * 1024 / 1e6
         return 0.0
 
+    def cpu_milliseconds(self) -> float:
+        """Processor time that the process has used so far, of all its threads."""
+        with open(f"/proc/{self.process.pid}/stat") as stat:
+            fields = stat.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf("SC_CLK_TCK")
+
     def close(self) -> None:
         self.process.stdin.close()
         self.process.wait()
