@@ -45,6 +45,7 @@ class Recipe:
     weight_decay: float = 0.05
     clip: float = 0.01
     average: float = 0.0  # decay of the averaged weights; 0: none, the last weights count
+    fresh: tuple[str, ...] = ()  # modules that `start_file` leaves alone
     frozen: tuple[str, ...] = ()  # modules that keep their weights
     frozen_steps: int = 0  # the backbone learns from this step on
     train_queries: int = 0  # fewer queries while training (with proposals only); 0: all

@@ -37,7 +37,7 @@ def apply(net: HCQNet, recipe: "Recipe") -> None:
         net.backbone.load_state_dict(backbone.state_dict())
         net.proposals.load_state_dict(head.state_dict())
     if recipe.start_file:
-        load_run(net, Path(recipe.start_file), recipe.frozen)
+        load_run(net, Path(recipe.start_file), recipe.fresh)
 
 
 def read(path: Path) -> dict[str, Tensor]:
@@ -121,11 +121,11 @@ def rename_mask2former(name: str) -> str | None:
     return None
 
 
-def load_run(net: HCQNet, path: Path, frozen: tuple[str, ...]) -> None:
-    """An earlier run's averaged weights (`last.pt`) or a weight file, where names and shapes agree; not what is frozen."""
+def load_run(net: HCQNet, path: Path, fresh: tuple[str, ...] = ()) -> None:
+    """An earlier run's averaged weights (`last.pt`) or a weight file, where names and shapes agree; modules `fresh` stay."""
     state = torch.load(path, weights_only=True, map_location="cpu")["average"] if path.suffix == ".pt" else read(path)
     own = net.state_dict()
-    kept = tuple(f"{name}." for name in frozen)
+    kept = tuple(f"{name}." for name in fresh)
     taken = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape and not k.startswith(kept)}
     if not taken:
         raise StartError(f"{path}: no tensor fits this network")
