@@ -80,9 +80,9 @@ import Testing
         let image = random.floats(3 * size.width * size.height).map { 2 * $0 }
         let (exact, integer) = (try HCQNet(contentsOf: float), try HCQNet(contentsOf: int8))
         #expect(!exact.isInteger && integer.isInteger)
-        let expected = exact.outputs(image, using: exact.makeWorkspace(for: size))
-        let found = integer.outputs(image, using: integer.makeWorkspace(for: size, threads: 1))
-        let again = integer.outputs(image, using: integer.makeWorkspace(for: size, threads: 3))
+        let expected = try exact.outputs(image, using: exact.makeWorkspace(for: size))
+        let found = try integer.outputs(image, using: integer.makeWorkspace(for: size, threads: 1))
+        let again = try integer.outputs(image, using: integer.makeWorkspace(for: size, threads: 3))
         for (i, tensor) in found.enumerated() {
             #expect(tensor.values == again[i].values, "\(tensor.name) depends on the number of threads")
             var (difference, magnitude) = (0.0, 0.0)

@@ -45,7 +45,6 @@ final class SeededTensors: TensorSource {
     init(seed: UInt64) { state = seed }
 
     func has(_ name: String) -> Bool { true }
-    var isInteger: Bool { false }
 
     func values(_ name: String, shape: [Int], start: Start) -> [Float] {
         let count = shape.reduce(1, *)

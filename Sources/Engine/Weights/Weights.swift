@@ -20,6 +20,10 @@ protocol TensorSource: AnyObject {
     var isInteger: Bool { get }
 }
 
+extension TensorSource {
+    var isInteger: Bool { false }
+}
+
 /// The memory of a network's weights; lives as long as the network.
 final class WeightMemory: @unchecked Sendable {
     private var blocks: [UnsafeMutableRawPointer] = []
