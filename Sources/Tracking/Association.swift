@@ -90,14 +90,14 @@ struct Association {
         return size > 0.7 && nearness > 0 ? likeness * size * (1 + nearness) / 2 : 0
     }
 
-    /// Cosine similarity of embeddings, negative taken as 0; nil without embeddings or when they weigh nothing.
+    /// How much embeddings are alike, 0...1; nil without embeddings or when they weigh nothing.
     private func likeness(_ track: Tracklet, _ detection: Detection) -> Double? {
         guard settings.weights.embedding > 0, !track.embedding.isEmpty,
             track.embedding.count == detection.embedding.count
         else { return nil }
         var cosine: Float = 0
         for i in 0..<track.embedding.count { cosine += track.embedding[i] * detection.embedding[i] }
-        return Double(max(0, cosine))
+        return min(1, max(0, (Double(cosine) - settings.embeddingFloor) / (1 - settings.embeddingFloor)))
     }
 }
 

@@ -35,7 +35,10 @@ public struct TrackerSettings: Codable, Sendable, Equatable {
     public var boxMargin: Double = 0.15
     /// ...and by this share of the standard deviation of the predicted place.
     public var uncertaintyMargin: Double = 0.5
-    /// Whoever was out of sight must look at least so much like before, cosine similarity of embeddings.
+    /// The cosine similarity of embeddings that says nothing: between people of one picture the network's is mostly below
+    /// 0.9, for one person from frame to frame above 0.95. Likeness is 0 here and below, and 1 at a cosine of 1.
+    public var embeddingFloor: Double = 0.85
+    /// Whoever was out of sight must look at least so much like before: likeness, 0...1.
     public var returningLikeness: Double = 0.4
     /// Whether tracks report the filtered box in place of the detected one.
     public var smoothsBoxes = false
@@ -69,7 +72,7 @@ public struct EvidenceWeights: Codable, Sendable, Equatable {
     public var joints: Double = 1
     /// Overlap of the last mask, moved to its predicted place, with the detected mask.
     public var mask: Double = 1
-    /// Cosine similarity of query embeddings.
+    /// Likeness of query embeddings.
     public var embedding: Double = 0.5
 
     public init() {}
