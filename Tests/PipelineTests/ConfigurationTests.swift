@@ -86,7 +86,46 @@ private func problems(_ yaml: String) throws -> [String] {
         #expect(missing.map(\.path) == ["cameras.door.url"])
     }
 
+    /// Mistakes by the thousand: each is read or refused, none crashes.
+    @Test func noTextCrashesTheReader() throws {
+        let original = Array(try String(contentsOfFile: shipped, encoding: .utf8).utf8)
+        let bytes = Array("[]{}:-&*!|>'\"%@`#,\n\t 0a~\u{e9}".utf8)
+        var random = SplitMix(state: 7)
+        for _ in 0..<1500 {
+            var text = original
+            for _ in 0..<(1 + random.next() % 8) {
+                let place = Int(random.next() % UInt64(text.count))
+                switch random.next() % 4 {
+                case 0: text[place] = bytes[Int(random.next() % UInt64(bytes.count))]
+                case 1: text.remove(at: place)
+                case 2: text.insert(bytes[Int(random.next() % UInt64(bytes.count))], at: place)
+                default: text.removeSubrange(place..<min(text.count, place + Int(random.next() % 200)))
+                }
+                if text.isEmpty { text = [0x0a] }
+            }
+            _ = try problems(String(decoding: text, as: UTF8.self))
+        }
+    }
+
+    @Test(arguments: ["[", "- ", "a: {", "a long line without an end "])
+    func endlessNestingIsRefused(piece: String) throws {
+        #expect(try problems(String(repeating: piece, count: 100_000)).count == 1)
+    }
+
     @Test func aFileThatIsNotThereIsAConfigurationError() {
         #expect(throws: ConfigurationError.self) { try Configuration(contentsOf: "/nowhere/hcqd.yaml") }
+    }
+}
+
+/// Steele, Lea and Flood 2014; the same numbers on every run.
+private struct SplitMix {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+        return z ^ (z >> 31)
     }
 }

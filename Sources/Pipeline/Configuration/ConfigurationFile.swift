@@ -8,6 +8,12 @@ enum ConfigurationFile {
     /// - Throws: `ConfigurationError` with everything that is wrong: the YAML, unknown keys, types, and, for settings that
     ///   check themselves, values.
     static func read<T: Codable>(_ yaml: String, file: String, defaults: T) throws -> T {
+        if let reason = refusal(of: yaml) {
+            throw ConfigurationError(problems: [
+                ConfigurationProblem(
+                    file: file, line: nil, path: "", found: reason, allowed: "a configuration: at most 1 MiB, \(depthLimit) levels deep")
+            ])
+        }
         let root: Node?
         do {
             root = try Yams.compose(yaml: yaml)
@@ -28,6 +34,28 @@ enum ConfigurationFile {
             }
         }
         return value
+    }
+
+    private static let depthLimit = 100
+
+    /// The parser goes down one call per level: text that is no configuration must not exhaust the stack. Brackets in quotes
+    /// are counted too, which is on the safe side.
+    private static func refusal(of yaml: String) -> String? {
+        guard yaml.utf8.count <= 1 << 20 else { return "\(yaml.utf8.count) bytes" }
+        var (brackets, dashes, indent) = (0, 0, 0)
+        var isIndent = true
+        for byte in yaml.utf8 {
+            switch byte {
+            case UInt8(ascii: "\n"): (dashes, indent, isIndent) = (0, 0, true)
+            case UInt8(ascii: " "): if isIndent { indent += 1 }
+            case UInt8(ascii: "-"), UInt8(ascii: "?"), UInt8(ascii: ":"): dashes += isIndent ? 1 : 0
+            case UInt8(ascii: "["), UInt8(ascii: "{"): (brackets, isIndent) = (brackets + 1, false)
+            case UInt8(ascii: "]"), UInt8(ascii: "}"): (brackets, isIndent) = (max(0, brackets - 1), false)
+            default: isIndent = false
+            }
+            if brackets > depthLimit || dashes > depthLimit || indent > 4 * depthLimit { return "deeper nesting" }
+        }
+        return nil
     }
 
     /// The problem with the line of the deepest key of its path that the file has.

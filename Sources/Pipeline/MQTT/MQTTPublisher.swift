@@ -66,23 +66,14 @@ final class MQTTPublisher {
         if monotonicSeconds() - lastSave > 1 { savePositions() }
     }
 
-    /// What was on its way is sent again.
-    func connectionLost() {
-        underWay = [:]
-        for i in logs.indices {
-            logs[i].follower = LogFollower(path: logs[i].path, from: logs[i].position.next)
-            logs[i].open = []
-        }
-        savePositions()
-    }
-
     func savePositions() {
         lastSave = monotonicSeconds()
         // A position that cannot be written now is written with the next one; until then lines may come twice.
         for i in logs.indices { try? logs[i].position.save() }
     }
 
-    private func note(_ acknowledged: [Int32]) {
+    /// Hears what the broker has taken.
+    func note(_ acknowledged: [Int32]) {
         for number in acknowledged {
             guard let (log, sequence) = underWay.removeValue(forKey: number) else { continue }
             let expected = underWay.values.filter { $0.log == log }.map(\.sequence)

@@ -47,13 +47,20 @@ final class MQTTService: Sendable {
     ) {
         var backOff = BackOff()
         var reports = RepeatedReports()
+        let session: MQTTSession
+        do throws(MQTTError) {
+            session = try MQTTSession(
+                settings, username: username, password: password, will: (publisher.topics.available, "offline"))
+        } catch {
+            logger.error("mqtt is off: \(error)")
+            return
+        }
         while goesOn {
             var good = 0.0
             do throws(MQTTError) {
                 loop.enter("connect", within: 60)
-                let session = try MQTTSession(
-                    settings, username: username, password: password, will: (publisher.topics.available, "offline"))
-                try wait(for: session, loop)
+                try session.connect()
+                try wait(for: session, publisher, loop)
                 let since = monotonicSeconds()
                 defer { good = monotonicSeconds() - since }
                 logger.notice("mqtt: connected to \(settings.host):\(settings.port)")
@@ -65,7 +72,7 @@ final class MQTTService: Sendable {
                 try publisher.end(session)
                 session.disconnect()
             } catch {
-                publisher.connectionLost()
+                publisher.savePositions()
                 let text = "mqtt \(settings.host):\(settings.port): \(error)"
                 if let line = reports.note("mqtt", text, now: monotonicSeconds()) { logger.warning("\(line)") }
                 pause(backOff.failed(after: good, chance: Double.random(in: 0...1)), loop)
@@ -74,11 +81,13 @@ final class MQTTService: Sendable {
         publisher.savePositions()
     }
 
-    private func wait(for session: MQTTSession, _ loop: LoopWatch.Loop) throws(MQTTError) {
+    private func wait(
+        for session: MQTTSession, _ publisher: MQTTPublisher, _ loop: LoopWatch.Loop
+    ) throws(MQTTError) {
         let deadline = monotonicSeconds() + 15
         while !session.isConnected {
             guard goesOn, monotonicSeconds() < deadline else { throw MQTTError(call: "connect", reason: "no answer") }
-            _ = try session.run(milliseconds: 100)
+            publisher.note(try session.run(milliseconds: 100))
         }
     }
 

@@ -15,7 +15,8 @@ struct MQTTError: Error, Equatable, CustomStringConvertible {
     }
 }
 
-/// One connection to a broker, from CONNECT to its loss. Used from one thread.
+/// A client of a broker, over all its connections: what was on its way when one broke is sent again over the next.
+/// Used from one thread.
 final class MQTTSession {
     /// Values for `MQTTSession.run`'s callbacks, which come on the thread that calls it.
     private final class Notes {
@@ -25,11 +26,13 @@ final class MQTTSession {
     }
 
     private let client: OpaquePointer
+    private let broker: (host: String, port: Int32)
+    private var wasConnected = false
     private let notes = Notes()
 
     static let prepared: Void = { mosquitto_lib_init() }()
 
-    /// Begins to connect.
+    /// Prepares a client; `connect` begins to connect.
     /// - Parameter will: Published by the broker, retained, when this connection is lost.
     init(_ settings: MQTTSettings, username: String, password: String, will: (topic: String, text: String)) throws(MQTTError) {
         Self.prepared
@@ -38,6 +41,7 @@ final class MQTTSession {
             throw MQTTError("mosquitto_new", Int32(MOSQ_ERR_ERRNO.rawValue))
         }
         self.client = client
+        broker = (settings.host, Int32(settings.port))
         mosquitto_connect_callback_set(client) { _, notes, code in
             guard let notes = MQTTSession.notes(notes) else { return }
             if code == 0 { notes.isConnected = true } else { notes.refusal = code }
@@ -55,7 +59,6 @@ final class MQTTSession {
             }
             let text = Array(will.text.utf8)
             try Self.check("will", mosquitto_will_set(client, will.topic, Int32(text.count), text, 1, true))
-            try Self.check("connect", mosquitto_connect_async(client, settings.host, Int32(settings.port), 30))
         } catch {
             mosquitto_destroy(client)
             throw error
@@ -65,6 +68,15 @@ final class MQTTSession {
     deinit { mosquitto_destroy(client) }
 
     var isConnected: Bool { notes.isConnected }
+
+    /// Begins to connect, the first time or again.
+    func connect() throws(MQTTError) {
+        (notes.isConnected, notes.refusal) = (false, nil)
+        let code =
+            wasConnected ? mosquitto_reconnect_async(client) : mosquitto_connect_async(client, broker.host, broker.port, 30)
+        wasConnected = true
+        try Self.check("connect", code)
+    }
 
     /// Sends and receives for at most `milliseconds`.
     /// - Returns: Numbers of messages that the broker has taken.
