@@ -4,7 +4,8 @@ python Benchmarks/tracking/compare.py --hcqd .build/release/hcqd [--data ../shar
 
 The peers are those of the package `trackers`, each at the detection threshold and settings that are best over all
 sequences: theirs are chosen with the truth at hand. Ours are the defaults, and beside them settings chosen leaving one
-sequence out: for each sequence, what is best on the others. TUD-Stadtmitte is never used to choose anything.
+sequence out: for each sequence, what is best on the others. TUD-Stadtmitte has no say in that choice; the defaults
+it starts from were searched on all six sequences.
 Every figure comes from `hcqd eval mot`, which is tested against TrackEval. "filled" is after holes of at most one second
 were filled by straight lines, for the peers as for us.
 """
