@@ -105,7 +105,7 @@ extension NetworkConfiguration {
     private static var fields: [Field] {
         [
             choice("backbone", \.backbone), whole("swin_window", \.swinWindow, from: 1, to: 1024),
-            whole("hidden_dim", \.hiddenDim, from: 1), whole("queries", \.queries, from: 1),
+            whole("hidden_dim", \.hiddenDim, from: 1, to: 4096), whole("queries", \.queries, from: 1, to: 16_384),
             whole("joints", \.joints, from: 1, to: 1024), whole("heads", \.heads, from: 1),
             whole("points", \.points, from: 1, to: 1024), whole("encoder_layers", \.encoderLayers, from: 0, to: 1024),
             whole("encoder_ffn", \.encoderFFN, from: 1), whole("encoder_points", \.encoderPoints, from: 1, to: 1024),

@@ -4,8 +4,10 @@ extension HCQNet {
     /// What the network is and costs, as a table to read.
     /// - Parameter size: of the input; both sides are multiples of 32.
     public func summary(for size: PixelSize) -> String {
-        let workspace = makeWorkspace(for: size, threads: 1)
-        let books = workspace.plan.books
+        let plan = Pass(threads: 1)
+        let extraction = PeopleExtraction(configuration)
+        forward(size, Constants(self, size: size), using: plan) { _ in } _: { extraction.reserve($0, using: plan) }
+        let books = plan.books
         func giga(_ count: Int) -> String { Self.padded(Self.number(Double(count) / 1e9, digits: count < 10_000_000 ? 6 : 3), 12) }
         var lines = ["configuration  \(configuration.json)", "parameters     \(parameterCount)", ""]
         lines.append("GMACs at \(size.width)x\(size.height)")
@@ -16,7 +18,7 @@ extension HCQNet {
         let sampling = books.sampling.reduce(0, +)
         lines.append("  " + "deformable sampling".padding(to: 22) + giga(sampling) + "  (not in the total)")
         lines.append("")
-        lines.append("workspace      \((workspace.bytes + (1 << 19)) >> 20) MiB on one core")
+        lines.append("workspace      \((plan.bytes + (1 << 19)) >> 20) MiB on one core")
         return lines.joined(separator: "\n")
     }
 

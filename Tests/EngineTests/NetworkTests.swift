@@ -176,6 +176,18 @@ import Testing
         }
     }
 
+    /// A frame much larger than any plan could know.
+    @Test func masksFitFramesOfAnySize() throws {
+        let network = try Self.network(Self.crowd)
+        let (input, size) = (PixelSize(width: 32, height: 64), PixelSize(width: 3, height: 9001))
+        let workspace = network.makeWorkspace(for: input, threads: 2)
+        workspace.people.scoreThreshold = 0
+        let frame = Self.frame(input, content: PixelSize(width: 1, height: 64), size: size)
+        let people = network(frame, using: workspace)
+        #expect(!people.isEmpty)
+        for person in people { #expect(person.mask?.size == size) }
+    }
+
     @Test func thresholdAndMasksAreSettings() throws {
         let network = try Self.network(Self.crowd)
         let frame = Self.frame(PixelSize(width: 64, height: 64), content: PixelSize(width: 64, height: 64))

@@ -98,6 +98,7 @@ final class Pass: @unchecked Sendable {
     func run(_ tiles: Int, scratch count: Int = 0, _ body: @Sendable (_ tile: Int, _ scratch: UnsafeMutablePointer<Float>) -> Void) {
         peakScratch = max(peakScratch, count)
         if isPlan { return }
+        precondition(count <= scratchStride, "a pass takes what its plan took")
         let workers = min(threads, tiles)
         if workers <= 1 {
             for tile in 0..<tiles { body(tile, scratch) }

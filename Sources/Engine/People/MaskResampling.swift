@@ -23,11 +23,14 @@ struct MaskResampling: Sendable {
         rows = Axis(frame: key.frame.height, content: key.content.height, coarse: key.input.height / 4)
     }
 
-    static func scratch(height: Int, width: Int, frameHeight: Int) -> Int { height * width + height + frameHeight }
+    /// Rows of the frame that are computed together, so that the memory does not depend on the frame's size.
+    private static let bandRows = 1024
+
+    static func scratch(height: Int, width: Int) -> Int { height * width + height + bandRows }
 
     /// - Parameters:
     ///   - logits: `[1, height / 4 * width / 4]`.
-    ///   - scratch: `scratch(height:width:frameHeight:)` floats.
+    ///   - scratch: `scratch(height:width:)` floats.
     /// - Returns: the mask and the mean mask probability over the positions with a logit above 0; 0 without any.
     func mask(_ logits: Tensor, scratch: UnsafeMutablePointer<Float>) -> (Mask, certainty: Float) {
         let (height, width) = (rows.coarse, columns.coarse)
@@ -62,9 +65,12 @@ struct MaskResampling: Sendable {
         runs.skip(xs.lowerBound * key.frame.height)
         for x in xs {
             columns.blend(turned, height, at: x, into: column)
-            rows.blend(column, ys, into: fine)
             runs.skip(ys.lowerBound)
-            for i in 0..<ys.count { runs.add(fine[i] > 0) }
+            for first in stride(from: ys.lowerBound, to: ys.upperBound, by: Self.bandRows) {
+                let band = first..<min(first + Self.bandRows, ys.upperBound)
+                rows.blend(column, band, into: fine)
+                for i in 0..<band.count { runs.add(fine[i] > 0) }
+            }
             runs.skip(key.frame.height - ys.upperBound)
         }
         runs.skip((key.frame.width - xs.upperBound) * key.frame.height)

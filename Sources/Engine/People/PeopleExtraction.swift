@@ -25,7 +25,7 @@ struct PeopleExtraction: Sendable {
     func reserve(_ output: NetworkOutput, using pass: Pass) {
         let batch = min(Self.batch, configuration.queries)
         pass.scope { masks(of: 0..<batch, output, using: pass) { _ in } }
-        pass.run(1, scratch: Self.maskScratch(output, frameHeight: 4320)) { _, _ in }
+        pass.run(1, scratch: Self.maskScratch(output)) { _, _ in }
     }
 
     mutating func callAsFunction(
@@ -92,7 +92,7 @@ struct PeopleExtraction: Sendable {
                 nonisolated(unsafe) let people = people
                 pass.scope {
                     masks(of: range, output, using: pass) { logits in
-                        pass.run(range.count, scratch: Self.maskScratch(output, frameHeight: frame.height)) { i, scratch in
+                        pass.run(range.count, scratch: Self.maskScratch(output)) { i, scratch in
                             let row = logits.rows(i..<i + 1)
                             if isCut { Self.cut(row, to: keys.row(queries[range.lowerBound + i]), height, width) }
                             let (mask, certainty) = resampling.mask(row, scratch: scratch)
@@ -139,7 +139,7 @@ struct PeopleExtraction: Sendable {
         body(logits)
     }
 
-    private static func maskScratch(_ output: NetworkOutput, frameHeight: Int) -> Int {
-        MaskResampling.scratch(height: output.fine.height, width: output.fine.width, frameHeight: frameHeight)
+    private static func maskScratch(_ output: NetworkOutput) -> Int {
+        MaskResampling.scratch(height: output.fine.height, width: output.fine.width)
     }
 }
