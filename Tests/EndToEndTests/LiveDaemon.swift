@@ -28,7 +28,8 @@ final class TestCamera {
         address = String(ready).trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
-    deinit { process.terminate() }
+    // Children start with the signals blocked that a Dispatch thread blocks, SIGTERM among them.
+    deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
 }
 
 /// `hcqd run` with a configuration of a test's own.
