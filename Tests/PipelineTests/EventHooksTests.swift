@@ -72,7 +72,8 @@ internal import Testing
         let output = Pipe()
         server.standardOutput = output
         try server.run()
-        defer { server.terminate() }
+        // The server inherits the signals that this thread blocks; SIGTERM may be among them.
+        defer { kill(server.processIdentifier, SIGKILL) }
         let port = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
             .trimmingCharacters(in: .newlines)
         let (hooks, complaints) = hooks { $0.webhook = "http://127.0.0.1:\(port)/a?b=c" }
