@@ -20,7 +20,7 @@ SWIFT := swift
 TEST_SCRATCH := .build-test
 TEST_FLAGS := -c release -Xswiftc -enable-testing --scratch-path $(TEST_SCRATCH)
 
-.PHONY: help setup setup-test build demo test test-swift test-python test-soak check check-threads check-addresses check-page bench bench-full train train-smoke package clean
+.PHONY: help setup setup-test build demo test test-swift test-python test-soak check check-threads check-addresses check-page bench bench-full bench-cameras quantize train train-smoke package clean
 
 help: ## list the doors
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -65,7 +65,9 @@ demo-output/untrained.safetensors: build
 	    > demo-output/untrained.json
 	@.build/release/hcqd model new --config demo-output/untrained.json --seed 1 -o $@
 
-DEMO_MODEL := $(or $(firstword $(sort $(wildcard Models/*.safetensors))),demo-output/untrained.safetensors)
+# The float network; its int8 form, NAME-int8, is for whoever asks for it.
+MODEL := $(firstword $(sort $(filter-out %-int8.safetensors,$(wildcard Models/*.safetensors))))
+DEMO_MODEL := $(or $(MODEL),demo-output/untrained.safetensors)
 
 demo: build demo-output/vtest.avi $(DEMO_MODEL) ## watch a surveillance clip: event log and annotated video in demo-output/
 	@case $(DEMO_MODEL) in *untrained*) \
@@ -132,7 +134,13 @@ bench: build $(BENCH_VENV)/.done ## hcqd and its peers on the same networks, in 
 bench-full: build $(BENCH_VENV)/.done ## every model and size, one core and all (hours)
 	$(BENCH_VENV)/bin/python Benchmarks/bench.py --full
 
-HCQD_DATA ?= ../shared/data
+bench-cameras: build demo-output/vtest.avi $(DEMO_MODEL) ## memory of the daemon with eight cameras of 1080p
+	python3 Benchmarks/cameras.py --clip demo-output/vtest.avi --model $(DEMO_MODEL)
+
+quantize: build ## the int8 form of the shipped network, MODEL-int8, and what it loses
+	@test -n "$(MODEL)" || { echo "there are no weights in Models/"; exit 1; }
+	python3 Benchmarks/int8.py $(MODEL) --data $(HCQD_DATA)
+
 DATA := $(abspath $(HCQD_DATA))
 RECIPE ?= compact-cpu
 RUN ?= training-runs/$(RECIPE)

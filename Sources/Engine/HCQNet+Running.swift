@@ -13,6 +13,7 @@ extension HCQNet {
         precondition(workspace.network === self && frame.input.size == workspace.size)
         let pass = workspace.pass
         let input = frame.input
+        defer { pass.books.close() }
         return forward(workspace.size, workspace.constants, using: pass) { image in
             normalise(input, into: image, using: pass)
         } _: { output in

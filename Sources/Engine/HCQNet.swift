@@ -105,9 +105,7 @@ public final class HCQNet: Sendable {
             let classLogits = pass.tensor(count, 2)
             let masks = MaskEmbeddings(configuration, using: pass)
 
-            let image = pass.map(size.height, size.width, 3)
-            fill(image)
-            let maps = backbone(image, using: pass)
+            let maps = backbone(size, using: pass, fill: fill)
 
             pass.books.enter(.pixelDecoder)
             let features = pixelDecoder(maps, constants.encoder, using: pass)
@@ -147,12 +145,14 @@ extension HCQNet {
             guard let proposalHead, let stride64 = maps.stride64 else { preconditionFailure("proposals need stride 64") }
             pass.books.enter(.proposals)
             let proposals = proposalHead(maps, stride64, using: pass)
+            pass.books.mark("heads")
             let selection = ProposalSelection(queries: configuration.queries, using: pass)
             if let choose, !pass.isPlan {
                 choose(selection.chosen)
             } else {
                 pass.run(1) { _, _ in selection.select(proposals, threshold: configuration.proposalNMS) }
             }
+            pass.books.mark("selection")
             pass.scope {
                 var jointMaps: FeatureMap?
                 if let layer = pixelDecoder.jointMaps {

@@ -49,8 +49,8 @@ public final class Workspace: @unchecked Sendable {
         set { pass.books.isTiming = newValue }
     }
 
-    /// Seconds by layer over all passes that were timed.
-    public var profile: [(name: String, seconds: Double)] { pass.books.layers }
+    /// Seconds by layer, each at its best of all passes that were timed.
+    public var profile: [(name: String, seconds: Double)] { pass.books.layers.map { ($0.name, $0.least) } }
 
     /// Bytes of activations and scratch memory, planned from lifetimes.
     public var bytes: Int { plan.bytes }

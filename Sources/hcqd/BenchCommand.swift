@@ -29,7 +29,7 @@ struct BenchCommand: ParsableCommand {
     @Flag(help: "One line of JSON.")
     var json = false
 
-    @Flag(help: "The time of every stage and layer.")
+    @Flag(help: "The least time of every stage and layer.")
     var profile = false
 
     @Flag(help: ArgumentHelp("Read numbers of passes from standard input; answer each with their times.", visibility: .hidden))
@@ -70,7 +70,7 @@ struct BenchCommand: ParsableCommand {
         }
         if profile {
             for entry in workspace.profile {
-                let milliseconds = String(format: "%9.3f ms", entry.seconds * 1000 / Double(passes))
+                let milliseconds = String(format: "%9.3f ms", entry.seconds * 1000)
                 print(milliseconds + "  " + entry.name)
             }
         }

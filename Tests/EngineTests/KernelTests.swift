@@ -74,13 +74,26 @@ import Testing
         }
     }
 
+    @Test(arguments: [(1, 1), (3, 5), (113, 33)])
+    func sumsMatchDefinition(rows: Int, columns: Int) {
+        var noise = Noise(seed: 5)
+        var x = noise.normal(rows * columns)
+        let expected = (0..<columns).map { c in (0..<rows).reduce(0) { $0 + Double(x[$1 * columns + c]) } }
+        var y = [Float](repeating: .nan, count: columns)
+        hcq_channel_sums(x, columns, rows, columns, &y)
+        expectAll(y, near: expected, relative: 1e-4, absolute: 1e-4)
+        x.withUnsafeMutableBufferPointer { hcq_channel_sums($0.baseAddress!, columns, rows, columns, $0.baseAddress!) }
+        expectAll(Array(x[0..<columns]), near: expected, relative: 1e-4, absolute: 1e-4)
+    }
+
     @Test func enlargementMatchesDefinition() {
         var noise = Noise(seed: 2)
         let (height, width, channels) = (3, 4, 5)
         let (x, other) = (noise.normal(height * width * channels), noise.normal(4 * height * width * channels))
         var y = [Float](repeating: .nan, count: other.count)
-        hcq_upsample_add(x, height, width, channels, 0, 2, other, &y)
-        hcq_upsample_add(x, height, width, channels, 2, 2 * height, other, &y)
+        let (scale, shift) = (noise.normal(channels), noise.normal(channels))
+        hcq_upsample_add(x, height, width, channels, 0, 2, other, scale, shift, &y)
+        hcq_upsample_add(x, height, width, channels, 2, 2 * height, other, scale, shift, &y)
         func source(_ o: Int, _ size: Int) -> (Int, Int, Double) {
             let position = max(0, (Double(o) + 0.5) / 2 - 0.5)
             let low = Int(position)
@@ -94,7 +107,8 @@ import Testing
                 for c in 0..<channels {
                     func at(_ y: Int, _ x0: Int) -> Double { Double(x[(y * width + x0) * channels + c]) }
                     let blend = (1 - fy) * ((1 - fx) * at(y0, x0) + fx * at(y0, x1)) + fy * ((1 - fx) * at(y1, x0) + fx * at(y1, x1))
-                    expected.append(Double(other[(oy * 2 * width + ox) * channels + c]) + blend)
+                    let own = Double(other[(oy * 2 * width + ox) * channels + c]) * Double(scale[c]) + Double(shift[c])
+                    expected.append(own + blend)
                 }
             }
         }

@@ -7,6 +7,7 @@
 #define HCQD_CKERNELS_H
 
 #include "product.h"
+#include "team.h"
 #include <stdint.h>
 
 enum { HCQ_BASELINE = 0, HCQ_AVX2 = 1, HCQ_AVX512 = 2 };

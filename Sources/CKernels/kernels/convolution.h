@@ -86,9 +86,11 @@ void HCQ_FUNCTION(depthwise)(
     }
 }
 
-/// Rows begin...end of y [2 height][2 width]: other + x enlarged twofold bilinearly (align_corners = false).
+/// Rows begin...end of y [2 height][2 width]: other * scale + shift, both [channels], and x enlarged twofold bilinearly
+/// (align_corners = false). y may be other.
 void HCQ_FUNCTION(upsample_add)(
-    const float *x, long height, long width, long channels, long begin, long end, const float *other, float *y) {
+    const float *x, long height, long width, long channels, long begin, long end, const float *other, const float *scale,
+    const float *shift, float *y) {
     for (long oy = begin; oy < end; oy++) {
         // Output pixel o lies at o / 2 - 1 / 4: a quarter from one source pixel, three quarters from the other.
         long near_y = oy / 2, far_y = oy & 1 ? near_y + 1 : near_y - 1;
@@ -100,7 +102,8 @@ void HCQ_FUNCTION(upsample_add)(
             const float *c = x + (far_y * width + near_x) * channels, *d = x + (far_y * width + far_x) * channels;
             long at = (oy * 2 * width + ox) * channels;
             for (long k = 0; k < channels; k++) {
-                y[at + k] = other[at + k] + 0.5625f * a[k] + 0.1875f * (b[k] + c[k]) + 0.0625f * d[k];
+                float own = other[at + k] * scale[k] + shift[k];
+                y[at + k] = own + 0.5625f * a[k] + 0.1875f * (b[k] + c[k]) + 0.0625f * d[k];
             }
         }
     }

@@ -44,6 +44,14 @@ void HCQ_FUNCTION(channel_moments)(const float *x, long ldx, long rows, long col
     }
 }
 
+/// Per column: the sum over the rows. y may be the first row.
+void HCQ_FUNCTION(channel_sums)(const float *x, long ldx, long rows, long columns, float *y) {
+    for (long c = 0; c < columns; c++) y[c] = x[c];
+    for (long r = 1; r < rows; r++) {
+        for (long c = 0; c < columns; c++) y[c] += x[r * ldx + c];
+    }
+}
+
 /// Rows of x <- softmax(x * scale + bias), in place. bias [rows][ldb] may be null; with regions [max(rows, columns)] a
 /// column of another region than the row's is lowered by 100.
 void HCQ_FUNCTION(softmax)(

@@ -1,3 +1,5 @@
+internal import Scene
+
 /// Maps at strides 4, 8, 16, 32, in this order.
 struct Pyramid: Sendable {
     let stride4: FeatureMap
@@ -42,22 +44,26 @@ enum Backbone: Sendable {
         }
     }
 
-    /// - Parameters:
-    ///   - image: `[height][width][3]`, normalised.
+    /// - Parameter fill: writes the normalised picture, `[height][width][3]`.
     /// - Returns: maps that live until the caller's scope ends.
-    func callAsFunction(_ image: FeatureMap, using pass: Pass) -> Pyramid {
-        let (height, width, channels) = (image.height, image.width, channels)
+    func callAsFunction(_ size: PixelSize, using pass: Pass, fill: (FeatureMap) -> Void) -> Pyramid {
+        let (height, width, channels) = (size.height, size.width, channels)
         var stride64: FeatureMap?
         if case .esnetPAN = self { stride64 = pass.map((height + 63) / 64, (width + 63) / 64, channels[3]) }
         let maps = Pyramid(
             stride4: pass.map(height / 4, width / 4, channels[0]), stride8: pass.map(height / 8, width / 8, channels[1]),
             stride16: pass.map(height / 16, width / 16, channels[2]),
             stride32: pass.map(height / 32, width / 32, channels[3]), stride64: stride64)
-        switch self {
-        case .resnet(let network): network(image, into: maps, using: pass)
-        case .swin(let network): network(image, into: maps, using: pass)
-        case .esnetPAN(let network):
-            if let stride64 { network(image, into: maps, stride64: stride64, using: pass) }
+        pass.scope {
+            let image = pass.map(height, width, 3)
+            fill(image)
+            pass.books.mark("normalised picture")
+            switch self {
+            case .resnet(let network): network(image, into: maps, using: pass)
+            case .swin(let network): network(image, into: maps, using: pass)
+            case .esnetPAN(let network):
+                if let stride64 { network(image, into: maps, stride64: stride64, using: pass) }
+            }
         }
         return maps
     }

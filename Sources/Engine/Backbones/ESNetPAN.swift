@@ -41,25 +41,28 @@ struct ESNetPAN: Sendable {
             let wide = pass.map(image.height / 2, image.width / 2, Self.stemChannels)
             stem(image, into: wide, .hardSwish, using: pass)
             maxPool(wide, into: maps.stride4, using: pass)
+            pass.books.mark("stem")
         }
         pass.scope {
             let c3 = stage(0, maps.stride4, using: pass)
             let c4 = stage(1, c3, using: pass)
             let c5 = stage(2, c4, using: pass)
             neck(c3, c4, c5, into: maps, stride64: stride64, using: pass)
+            pass.books.mark("neck")
         }
     }
 
     /// - Returns: a map that lives until the caller's scope ends.
     private func stage(_ index: Int, _ x: FeatureMap, using pass: Pass) -> FeatureMap {
         let (down, same) = stages[index]
-        var y = pass.map(x.height / 2, x.width / 2, down.mergePointwise.outputs)
+        var y = pass.map(x.height / 2, x.width / 2, down.merge.pointwise.outputs)
         var other = pass.map(y.height, y.width, y.channels)
         down(x, into: y, using: pass)
         for block in same {
             block(y, into: other, using: pass)
             swap(&y, &other)
         }
+        pass.books.mark("stage \(index + 1)")
         return y
     }
 }
@@ -68,10 +71,10 @@ struct ESNetPAN: Sendable {
 struct CSPPAN: Sendable {
     let lateral: [Convolution]
     let topDown: [CSPBlock]
-    let down: [SeparableBlock]
+    let down: [DepthwiseSeparable]
     let bottomUp: [CSPBlock]
-    let extraLateral: SeparableBlock
-    let extraDown: SeparableBlock
+    let extraLateral: DepthwiseSeparable
+    let extraDown: DepthwiseSeparable
 
     init(_ weights: Weights, inputs: [Int], channels: Int) throws(EngineError) {
         var lateral: [Convolution] = []
@@ -84,15 +87,15 @@ struct CSPPAN: Sendable {
             try CSPBlock(weights["top_down"][1], inputs: 2 * channels, outputs: channels),
         ]
         down = [
-            try SeparableBlock(weights["down"][0], channels: channels, stride: 2),
-            try SeparableBlock(weights["down"][1], channels: channels, stride: 2),
+            try DepthwiseSeparable(weights["down"][0], channels: channels, stride: 2),
+            try DepthwiseSeparable(weights["down"][1], channels: channels, stride: 2),
         ]
         bottomUp = [
             try CSPBlock(weights["bottom_up"][0], inputs: 2 * channels, outputs: channels),
             try CSPBlock(weights["bottom_up"][1], inputs: 2 * channels, outputs: channels),
         ]
-        extraLateral = try SeparableBlock(weights["extra_lateral"], channels: channels, stride: 2)
-        extraDown = try SeparableBlock(weights["extra_down"], channels: channels, stride: 2)
+        extraLateral = try DepthwiseSeparable(weights["extra_lateral"], channels: channels, stride: 2)
+        extraDown = try DepthwiseSeparable(weights["extra_down"], channels: channels, stride: 2)
     }
 
     /// Concatenations are made in place: every part is computed into its half of the pair.

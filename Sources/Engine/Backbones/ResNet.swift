@@ -42,13 +42,15 @@ struct ResNet: Sendable {
     ///   - maps: at strides 4, 8, 16, 32; overwritten.
     func callAsFunction(_ image: FeatureMap, into maps: Pyramid, using pass: Pass) {
         pass.scope {
-            let wide = pass.map(image.height / 2, image.width / 2, 64)
             // An identity block works in place.
             let pooled = stages[0][0].shortcut == nil ? maps[0] : pass.map(image.height / 4, image.width / 4, 64)
-            stem(image, into: wide, .relu, using: pass)
-            pass.books.mark("stem")
-            maxPool(wide, into: pooled, using: pass)
-            pass.books.mark("max pooling")
+            pass.scope {
+                let wide = pass.map(image.height / 2, image.width / 2, 64)
+                stem(image, into: wide, .relu, using: pass)
+                pass.books.mark("stem")
+                maxPool(wide, into: pooled, using: pass)
+                pass.books.mark("max pooling")
+            }
             var x = pooled
             for (stage, blocks) in stages.enumerated() {
                 blocks[0](x, into: maps[stage], using: pass)

@@ -6,18 +6,18 @@ internal import Glibc
 struct ProposalHead: Sendable {
     static let strides = [8, 16, 32, 64]
     static let bins = 8
-    let levels: [(tower: [SeparableBlock], predict: Convolution)]
+    let levels: [(tower: [DepthwiseSeparable], predict: Convolution)]
 
     init(_ weights: Weights) throws(EngineError) {
         let channels = ESNetPAN.neckChannels
-        var levels: [(tower: [SeparableBlock], predict: Convolution)] = []
+        var levels: [(tower: [DepthwiseSeparable], predict: Convolution)] = []
         for level in Self.strides.indices {
             let part = weights["levels"][level]
             levels.append(
                 (
                     [
-                        try SeparableBlock(part["tower"][0], channels: channels),
-                        try SeparableBlock(part["tower"][1], channels: channels),
+                        try DepthwiseSeparable(part["tower"][0], channels: channels),
+                        try DepthwiseSeparable(part["tower"][1], channels: channels),
                     ],
                     try Convolution(part["predict"], inputs: channels, outputs: 1 + 4 * Self.bins, hasBias: true)
                 ))

@@ -30,34 +30,63 @@ struct DepthwiseConvolution: Sendable {
     func callAsFunction(_ x: FeatureMap, into y: FeatureMap, _ activation: Activation = .none, using pass: Pass) {
         precondition(activation == .none || activation == .hardSwish)
         precondition(y.height == (x.height + stride - 1) / stride && y.width == (x.width + stride - 1) / stride)
-        pass.books.count(macs: y.tokens.count * kernel * kernel)
-        pass.run(y.tokens.rows, by: 128) { range, _ in
-            hcq_depthwise(
-                x.tokens.data, x.tokens.stride, x.height, x.width, x.channels, kernel, stride, y.width,
-                range.lowerBound, range.upperBound, weight.data, bias.data, activation.rawValue, y.tokens.data,
-                y.tokens.stride)
+        count(y.tokens, using: pass)
+        pass.run(y.tokens.rows, by: Linear.tileRows(y.tokens.rows)) { range, _ in
+            apply(x, range, into: y.tokens.rows(range), activation)
         }
+    }
+
+    func count(_ y: Tensor, using pass: Pass) { pass.books.count(macs: y.count * kernel * kernel) }
+
+    /// On the caller's thread, some of the output's positions.
+    /// - Parameter y: `[positions of the range, channels]`; overwritten.
+    func apply(_ x: FeatureMap, _ range: Range<Int>, into y: Tensor, _ activation: Activation = .none) {
+        let outWidth = (x.width + stride - 1) / stride
+        hcq_depthwise(
+            x.tokens.data, x.tokens.stride, x.height, x.width, x.channels, kernel, stride, outWidth, range.lowerBound,
+            range.upperBound, weight.data, bias.data, activation.rawValue, y.data - range.lowerBound * y.stride, y.stride)
     }
 }
 
-/// Depthwise 5x5 and 1x1 convolution, hard swish after each. Twin: `esnet_pan.py`, `SeparableBlock`.
-struct SeparableBlock: Sendable {
+/// A depthwise convolution and the 1x1 convolution after it, tile by tile, so that what lies between never leaves the cache.
+struct DepthwiseSeparable: Sendable {
     let depthwise: DepthwiseConvolution
-    let pointwise: Convolution
+    let between: Activation
+    let pointwise: Linear
+    let after: Activation
 
-    init(_ weights: Weights, channels: Int, stride: Int = 1) throws(EngineError) {
-        depthwise = try DepthwiseConvolution(weights["depthwise"], channels: channels, kernel: 5, stride: stride)
-        pointwise = try Convolution(weights["pointwise"], inputs: channels, outputs: channels, hasBias: true)
-    }
+    /// Floats that `apply` needs for so many positions.
+    func scratch(_ positions: Int) -> Int { positions * pointwise.inputs }
 
     /// - Parameters:
     ///   - x: `[height][width][channels]`.
-    ///   - y: `[ceil(height / stride)][ceil(width / stride)][channels]`; overwritten, may be `x` for stride 1.
+    ///   - y: `[ceil(height / stride)][ceil(width / stride)][outputs]`; overwritten, not `x`.
     func callAsFunction(_ x: FeatureMap, into y: FeatureMap, using pass: Pass) {
-        pass.scope {
-            let inner = pass.map(y.height, y.width, x.channels)
-            depthwise(x, into: inner, .hardSwish, using: pass)
-            pointwise(inner, into: y, .hardSwish, using: pass)
+        count(y.tokens, using: pass)
+        let rows = Linear.tileRows(y.tokens.rows)
+        pass.run(y.tokens.rows, by: rows, scratch: scratch(rows)) { range, scratch in
+            apply(x, range, into: y.tokens.rows(range), scratch: scratch)
         }
+    }
+
+    func count(_ y: Tensor, using pass: Pass) {
+        pass.books.count(macs: y.rows * pointwise.inputs * (depthwise.kernel * depthwise.kernel + pointwise.outputs))
+    }
+
+    /// On the caller's thread, some of the output's positions.
+    /// - Parameter y: `[positions of the range, outputs]`; overwritten.
+    func apply(_ x: FeatureMap, _ range: Range<Int>, into y: Tensor, scratch: UnsafeMutablePointer<Float>) {
+        let inner = Tensor(scratch, rows: range.count, columns: pointwise.inputs)
+        depthwise.apply(x, range, into: inner, between)
+        pointwise.apply(inner, into: y, after)
+    }
+}
+
+extension DepthwiseSeparable {
+    /// Depthwise 5x5 and 1x1 convolution, hard swish after each. Twin: `esnet_pan.py`, `SeparableBlock`.
+    init(_ weights: Weights, channels: Int, stride: Int = 1) throws(EngineError) {
+        depthwise = try DepthwiseConvolution(weights["depthwise"], channels: channels, kernel: 5, stride: stride)
+        pointwise = try Convolution(weights["pointwise"], inputs: channels, outputs: channels, hasBias: true).linear
+        (between, after) = (.hardSwish, .hardSwish)
     }
 }

@@ -133,13 +133,17 @@ struct Linear: @unchecked Sendable {
 
     /// How a product is cut: by its shape alone.
     static func tile(rows: Int, columns: Int) -> (rows: Int, columns: Int) {
-        let tileRows = min(rows, 112)
+        // Some thirty tiles let the cores end together; a small product is cut as finely as pays.
+        let isSmall = (rows + 111) / 112 * ((columns + 63) / 64) < 8
+        let tileRows = min(rows, isSmall ? 28 : 112)
         let bands = (rows + tileRows - 1) / tileRows
-        // A dozen tiles keep four cores busy; narrower ones cost more than they win.
-        let wanted = max(1, 16 / bands)
+        let wanted = max(1, 32 / bands)
         let tileColumns = max(64, ((columns + wanted - 1) / wanted + 31) / 32 * 32)
         return (tileRows, min(columns, tileColumns))
     }
+
+    /// Rows of a tile where all columns are computed together with what comes before or after: whole register tiles.
+    static func tileRows(_ rows: Int) -> Int { min(112, max(14, rows / 32 / 14 * 14)) }
 }
 
 /// Three linear layers with ReLU between them (Eq. 3). Twin: `hcqnet/layers.py`, `MLP`.

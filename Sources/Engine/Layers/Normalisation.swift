@@ -42,7 +42,6 @@ struct GroupNorm: Sendable {
     let gamma: Tensor
     let beta: Tensor
     let epsilon = 1e-5
-    private static let tileRows = 128
 
     init(_ weights: Weights, channels: Int) throws(EngineError) {
         gamma = try weights.vector("weight", channels, .ones)
@@ -52,46 +51,68 @@ struct GroupNorm: Sendable {
     /// - Parameters:
     ///   - x: `[positions, channels]`.
     ///   - y: `[positions, channels]`; overwritten, may alias `x`.
-    func callAsFunction(_ x: Tensor, into y: Tensor, _ activation: Activation = .none, using pass: Pass) {
+    ///   - scratch: floats that `fill` wants.
+    ///   - fill: completes some rows of x.
+    func callAsFunction(
+        _ x: Tensor, into y: Tensor, _ activation: Activation = .none, scratch: Int = 0, using pass: Pass,
+        fill: @Sendable (_ range: Range<Int>, _ scratch: UnsafeMutablePointer<Float>) -> Void = { _, _ in }
+    ) {
         precondition(activation == .none || activation == .relu)
-        let channels = x.columns
-        let tiles = (x.rows + Self.tileRows - 1) / Self.tileRows
         pass.scope {
-            let mean = pass.tensor(tiles, channels)
-            let squares = pass.tensor(tiles, channels)
-            let scale = pass.tensor(1, channels)
-            let shift = pass.tensor(1, channels)
-            pass.run(x.rows, by: Self.tileRows) { range, _ in
-                let tile = range.lowerBound / Self.tileRows
-                hcq_channel_moments(
-                    x.row(range.lowerBound), x.stride, range.count, channels, mean.row(tile), squares.row(tile))
-            }
-            pass.run(1) { _, _ in
-                for group in 0..<Self.groups { combine(group, of: x.rows, mean, squares, into: scale, shift) }
-            }
-            pass.run(x.rows, by: Self.tileRows) { range, _ in
+            let (scale, shift) = (pass.tensor(1, x.columns), pass.tensor(1, x.columns))
+            measure(x, into: scale, shift, scratch: scratch, using: pass, fill: fill)
+            pass.run(x.rows, by: Linear.tileRows(x.rows)) { range, _ in
                 hcq_scale_shift(
-                    x.row(range.lowerBound), x.stride, range.count, channels, scale.data, shift.data,
+                    x.row(range.lowerBound), x.stride, range.count, x.columns, scale.data, shift.data,
                     activation.rawValue, y.row(range.lowerBound), y.stride)
+            }
+        }
+    }
+
+    /// What normalises every channel: a factor and what is added to the product.
+    /// - Parameters:
+    ///   - x: `[positions, channels]`.
+    ///   - scale: `[1, channels]`; overwritten.
+    ///   - shift: `[1, channels]`; overwritten.
+    ///   - scratch: floats that `fill` wants.
+    ///   - fill: completes some rows of x.
+    func measure(
+        _ x: Tensor, into scale: Tensor, _ shift: Tensor, scratch: Int = 0, using pass: Pass,
+        fill: @Sendable (_ range: Range<Int>, _ scratch: UnsafeMutablePointer<Float>) -> Void
+    ) {
+        let tileRows = Linear.tileRows(x.rows)
+        let tiles = (x.rows + tileRows - 1) / tileRows
+        pass.scope {
+            let mean = pass.tensor(tiles, x.columns)
+            let squares = pass.tensor(tiles, x.columns)
+            pass.run(x.rows, by: tileRows, scratch: scratch) { range, scratch in
+                fill(range, scratch)
+                let tile = range.lowerBound / tileRows
+                hcq_channel_moments(
+                    x.row(range.lowerBound), x.stride, range.count, x.columns, mean.row(tile), squares.row(tile))
+            }
+            pass.run(Self.groups, by: 8) { groups, _ in
+                for group in groups { combine(group, of: x.rows, tileRows, mean, squares, into: scale, shift) }
             }
         }
     }
 
     /// Moments of parts become those of the whole (Chan et al. 1979), and those a scale and a shift per channel.
     private func combine(
-        _ group: Int, of rows: Int, _ mean: Tensor, _ squares: Tensor, into scale: Tensor, _ shift: Tensor
+        _ group: Int, of rows: Int, _ tileRows: Int, _ mean: Tensor, _ squares: Tensor, into scale: Tensor,
+        _ shift: Tensor
     ) {
         let width = mean.columns / Self.groups
         let channels = group * width..<(group + 1) * width
         var total = 0.0
         for tile in 0..<mean.rows {
-            let count = Double(min(Self.tileRows, rows - tile * Self.tileRows))
+            let count = Double(min(tileRows, rows - tile * tileRows))
             for c in channels { total += count * Double(mean.row(tile)[c]) }
         }
         let centre = total / Double(rows * width)
         var spread = 0.0
         for tile in 0..<mean.rows {
-            let count = Double(min(Self.tileRows, rows - tile * Self.tileRows))
+            let count = Double(min(tileRows, rows - tile * tileRows))
             for c in channels {
                 let distance = Double(mean.row(tile)[c]) - centre
                 spread += Double(squares.row(tile)[c]) + count * distance * distance

@@ -5,14 +5,16 @@ internal import CKernels
 struct Winograd: @unchecked Sendable {
     /// `packed` holds the transformed weights.
     private let facts: hcq_product
-    private static let chunkTiles = 240
 
     init(_ facts: hcq_product) { self.facts = facts }
 
     func callAsFunction(using pass: Pass) {
         let tiles = (facts.height + 3) / 4 * ((facts.width + 3) / 4)
-        let chunk = min(tiles, Self.chunkTiles)
         var size = 0
+        withUnsafePointer(to: facts) { hcq_winograd_scratch($0, 1, &size) }
+        // Equal chunks whose transforms take some 9 MB.
+        let chunks = (tiles * size * 4 + 9_200_000 - 1) / 9_200_000
+        let chunk = (tiles + chunks - 1) / chunks
         withUnsafePointer(to: facts) { hcq_winograd_scratch($0, chunk, &size) }
         let parts = facts.columns % 64 == 0 ? 2 : 1
         let width = facts.columns / parts

@@ -28,8 +28,8 @@ struct Books {
     private(set) var macs = [Int](repeating: 0, count: Module.allCases.count)
     /// Multiply-accumulates of deformable sampling, by definition.
     private(set) var sampling = [Int](repeating: 0, count: Module.allCases.count)
-    /// Seconds by layer over all passes while `isTiming`, in the order in which layers first ran.
-    private(set) var layers: [(name: String, seconds: Double)] = []
+    /// Seconds by layer while `isTiming`, in the order in which layers first ran: of this pass, and of the best one.
+    private(set) var layers: [(name: String, seconds: Double, least: Double)] = []
     var isTiming = false
     /// What costs now is in the books already, or does not belong there.
     var isPaused = false
@@ -52,7 +52,7 @@ struct Books {
         if let place = layers.firstIndex(where: { $0.name == name }) {
             layers[place].seconds += now - since
         } else {
-            layers.append((name, now - since))
+            layers.append((name, now - since, .infinity))
         }
         since = Self.now()
     }
@@ -62,6 +62,16 @@ struct Books {
         module = .backbone
         for i in macs.indices { (macs[i], sampling[i]) = (0, 0) }
         if isTiming { since = Self.now() }
+    }
+
+    /// Ends a pass.
+    mutating func close() {
+        guard isTiming else { return }
+        mark("other")
+        for i in layers.indices {
+            layers[i].least = min(layers[i].least, layers[i].seconds)
+            layers[i].seconds = 0
+        }
     }
 
     private static func now() -> Double {

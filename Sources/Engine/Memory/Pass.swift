@@ -1,6 +1,4 @@
-internal import Dispatch
 internal import Glibc
-internal import Synchronization
 
 /// One forward pass: where its memory comes from, who does its work, and what it costs.
 ///
@@ -20,7 +18,8 @@ final class Pass: @unchecked Sendable {
     private(set) var peak = 0
     private(set) var peakScratch = 0
     private let capacity: Int
-    private let nextTile = Atomic<Int>(0)
+    /// nil where one thread does everything.
+    private let team: Team?
 
     /// A plan.
     init(threads: Int) {
@@ -29,7 +28,7 @@ final class Pass: @unchecked Sendable {
         // An address that nobody reads: tensors of a plan have shapes only.
         base = UnsafeMutablePointer(bitPattern: 1 << 20)!
         scratch = base
-        (scratchStride, capacity) = (0, Int.max)
+        (scratchStride, capacity, team) = (0, Int.max, nil)
     }
 
     /// A pass in memory as large as the plan found necessary.
@@ -38,6 +37,7 @@ final class Pass: @unchecked Sendable {
         isPlan = false
         scratchStride = Self.rounded(plan.peakScratch)
         capacity = plan.peak
+        team = Team(threads: threads)
         let bytes = (capacity + threads * scratchStride) * MemoryLayout<Float>.stride
         base = Self.allocate(bytes: max(bytes, 64))
         scratch = base + capacity
@@ -99,20 +99,11 @@ final class Pass: @unchecked Sendable {
         peakScratch = max(peakScratch, count)
         if isPlan { return }
         precondition(count <= scratchStride, "a pass takes what its plan took")
-        let workers = min(threads, tiles)
-        if workers <= 1 {
+        guard let team, tiles > 1 else {
             for tile in 0..<tiles { body(tile, scratch) }
             return
         }
-        nextTile.store(0, ordering: .relaxed)
-        DispatchQueue.concurrentPerform(iterations: workers) { worker in
-            let own = scratch + worker * scratchStride
-            while true {
-                let tile = nextTile.wrappingAdd(1, ordering: .relaxed).oldValue
-                if tile >= tiles { return }
-                body(tile, own)
-            }
-        }
+        team.run(tiles) { tile, worker in body(tile, scratch + worker * scratchStride) }
     }
 
     /// As `run`, over `count` things cut into tiles of `size`.

@@ -56,7 +56,9 @@ struct PixelDecoder: Sendable {
     func callAsFunction(_ maps: Pyramid, _ tables: EncoderTables, using pass: Pass) -> Features {
         let dim = levelEmbedding.columns
         let tokens = pass.tensor(maps[1].tokens.rows + maps[2].tokens.rows + maps[3].tokens.rows, dim)
-        let fine = pass.map(maps.stride4.height, maps.stride4.width, dim)
+        // Nobody else reads the backbone's finest map: where its memory has the right size, the result goes there.
+        let isReused = maps.stride4.channels == dim && output.layerCount % 2 == 1
+        let fine = isReused ? maps.stride4 : pass.map(maps.stride4.height, maps.stride4.width, dim)
         pass.scope {
             var start = 0
             for level in 0..<SamplingGeometry.levels {
@@ -73,21 +75,33 @@ struct PixelDecoder: Sendable {
             tokens.rows(tokens.rows - maps.stride8.tokens.rows..<tokens.rows), height: maps.stride8.height,
             width: maps.stride8.width)
         pass.scope {
-            let sum = pass.map(fine.height, fine.width, dim)
-            lateral(maps.stride4, into: sum, using: pass)
-            lateralNorm(sum.tokens, into: sum.tokens, using: pass)
-            pass.books.mark("lateral")
-            pass.run(sum.height, by: 2) { range, _ in
-                hcq_upsample_add(
-                    stride8.tokens.data, stride8.height, stride8.width, dim, range.lowerBound, range.upperBound,
-                    sum.tokens.data, sum.tokens.data)
-            }
-            pass.books.mark("upsampling")
-            output(sum, into: fine, using: pass)
+            let other = pass.map(fine.height, fine.width, dim)
+            let (sum, spare) = output.layerCount % 2 == 0 ? (fine, other) : (other, fine)
+            addLateral(maps.stride4, stride8, into: sum, using: pass)
+            output(sum, spare, using: pass)
             pass.books.mark("output convolution")
             pass.books.count(macs: fine.tokens.rows * dim * dim)
         }
         return Features(tokens: tokens, fine: fine)
+    }
+
+    /// `GroupNorm(lateral(x))` plus the map of stride 8 enlarged twofold.
+    private func addLateral(_ x: FeatureMap, _ stride8: FeatureMap, into sum: FeatureMap, using pass: Pass) {
+        let layer = lateral.linear
+        pass.scope {
+            let (scale, shift) = (pass.tensor(1, sum.channels), pass.tensor(1, sum.channels))
+            pass.books.count(macs: sum.tokens.rows * layer.inputs * layer.outputs)
+            lateralNorm.measure(sum.tokens, into: scale, shift, using: pass) { range, _ in
+                layer.apply(x.tokens.rows(range), into: sum.tokens.rows(range))
+            }
+            pass.books.mark("lateral")
+            pass.run(sum.height, by: 2) { range, _ in
+                hcq_upsample_add(
+                    stride8.tokens.data, stride8.height, stride8.width, sum.channels, range.lowerBound, range.upperBound,
+                    sum.tokens.data, scale.data, shift.data, sum.tokens.data)
+            }
+            pass.books.mark("upsampling")
+        }
     }
 
     private func encode(_ tokens: Tensor, _ tables: EncoderTables, using pass: Pass) {

@@ -4,7 +4,8 @@ public import Foundation
 public enum ModelFinder {
     /// Looks at `HCQD_MODEL`, then for weights in `Models/` beside the binary and in the directories above it (a checkout),
     /// then in `share/hcqd/` beside the binary's directory (installed), then in `/usr/share/hcqd`.
-    /// - Returns: The first one by name in the first directory that has any; nil when there is none.
+    /// - Returns: The first one by name in the first directory that has any, an int8 form (`-int8`) only where there is
+    ///   nothing else; nil when there is none.
     public static func find(
         environment: [String: String] = ProcessInfo.processInfo.environment,
         executable: String? = Bundle.main.executablePath
@@ -12,7 +13,9 @@ public enum ModelFinder {
         if let named = environment["HCQD_MODEL"], !named.isEmpty { return named }
         for directory in directories(executable: executable) {
             let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
-            if let name = names.filter({ $0.hasSuffix(".safetensors") }).min() { return "\(directory)/\(name)" }
+            let found = names.filter { $0.hasSuffix(".safetensors") }
+            let exact = found.filter { !$0.hasSuffix("-int8.safetensors") }
+            if let name = exact.min() ?? found.min() { return "\(directory)/\(name)" }
         }
         return nil
     }
