@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Pipeline
+import Pipeline
 
 @Suite struct ModelFinderTests {
     /// What is found with these files in `Models/` beside the program.
