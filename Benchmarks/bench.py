@@ -6,10 +6,11 @@
 
 Every program runs in a process of its own, warmed up, and is asked for a few passes in turn, so that all meet the same
 noise; figures are medians over all passes and the ratio is the median of the per-round ratios; the ratio of the processor
-time that the passes took stands beside it, which tells more where others use the machine too. A run in which OpenVINO
-stays under 45 % of the measured sgemm peak, or the sgemm itself got less than 70 % of its cores' time, is marked
-invalid: that machine was too busy. Each combination is appended
-to results/ as one JSON line.
+time that the passes took stands beside it, which tells more where others use the machine too. Marked invalid, since that
+machine was too busy, is what was measured while OpenVINO stayed under 45 % of the measured sgemm peak or the sgemm itself got
+less than 70 % of its cores' time. Networks under 10 GMACs are too small to come near the peak on many cores: for them
+it counts what OpenVINO reached with a larger one on as many cores in the same run. Each combination is appended to
+results/ as one JSON line.
 """
 
 import argparse
@@ -29,6 +30,7 @@ HERE = Path(__file__).parent
 SIZES = ("640x384", "1280x736", "1024x1024")
 SGEMM_FLOP = 2 * 2048 * 1024 * 1024
 LEAST_SHARE_OF_PEAK = 0.45
+SMALL_MACS = 10e9
 LEAST_SHARE_OF_CORES = 0.7  # what the matrix product got of the cores it asked for; less says that others had them
 PAUSE_SECONDS = 0.1  # threads that spin after a pass come to rest
 
@@ -113,8 +115,11 @@ def ratios(rows: dict) -> dict[str, float]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def one(model: str, size: str, threads: int, arguments) -> dict:
-    """Measures one combination and returns its record."""
+def one(model: str, size: str, threads: int, arguments, reached: dict[int, float]) -> dict:
+    """Measures one combination and returns its record.
+
+    `reached` holds the best share of the peak that OpenVINO had with a large network in this run, by number of cores.
+    """
     available = sorted(os.sched_getaffinity(0))
     cpus = available[-threads:]
     progress(f"  loading {model} {size} on {threads}")
@@ -128,6 +133,9 @@ def one(model: str, size: str, threads: int, arguments) -> dict:
             worker.close()
     progress("")
     share = rows["openvino"]["gflops"] / rows["sgemm"]["gflops"] if "openvino" in rows else None
+    if share and macs >= SMALL_MACS:
+        reached[threads] = max(share, reached.get(threads, 0))
+    proof = max(share or 0, reached.get(threads, 0)) if macs < SMALL_MACS else share
     cores = rows["sgemm"]["cpu_ms"] / threads / statistics.mean(ms for turn in rows["sgemm"]["rounds_ms"] for ms in turn)
     return {
         "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -135,7 +143,7 @@ def one(model: str, size: str, threads: int, arguments) -> dict:
         "model": model, "size": size, "threads": threads, "macs": macs,
         "openvino_share_of_sgemm_peak": round(share, 3) if share else None,
         "share_of_cores": round(cores, 3),
-        "valid": (share is None or share >= LEAST_SHARE_OF_PEAK) and cores >= LEAST_SHARE_OF_CORES,
+        "valid": (share is None or proof >= LEAST_SHARE_OF_PEAK) and cores >= LEAST_SHARE_OF_CORES,
         "ratios": ratios(rows), "programs": rows,
     }
 
@@ -160,6 +168,7 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     arguments = parse()
     records = []
+    reached: dict[int, float] = {}
     arguments.output.parent.mkdir(exist_ok=True)
     for model in arguments.models:
         if not networks.exists(model):
@@ -167,7 +176,7 @@ def main() -> None:
             continue
         for size in arguments.sizes:
             for threads in sorted(set(arguments.threads), reverse=True):
-                record = one(model, size, threads, arguments)
+                record = one(model, size, threads, arguments, reached)
                 records.append(record)
                 with arguments.output.open("a") as file:
                     file.write(json.dumps(record) + "\n")
