@@ -73,7 +73,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict:
                                str(rtsp), "--fps", str(arguments.fps)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     daemon = subprocess.Popen([arguments.hcqd, "run", "--config", folder / "hcqd.yaml"], stderr=subprocess.DEVNULL)
     try:
-        time.sleep(15)  # all connected
+        time.sleep(arguments.seconds // 4)  # all connected
         before, began, used = counters(http), time.monotonic(), processor_seconds(daemon)
         time.sleep(arguments.seconds)
         after, passed = counters(http), time.monotonic() - began
