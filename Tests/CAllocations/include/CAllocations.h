@@ -5,4 +5,7 @@
 /// Calls of malloc, calloc, realloc, aligned_alloc, memalign and posix_memalign by this thread so far.
 long hcq_allocations(void);
 
+/// Whether they are counted: not under a sanitizer.
+int hcq_counts_allocations(void);
+
 #endif
