@@ -21,16 +21,16 @@ typedef struct {
     int activation;
 } tile_epilogue;
 
-/// c[count][panel] <- start + a[count][depth] * b[depth][panel], and the epilogue where there is one. start may be null for
-/// zero, and may be c.
+/// c[count][columns] <- start + a[count][depth] * b[depth][panel], and the epilogue where there is one; columns are the
+/// first register of the panel or both. start may be null for zero, and may be c.
 static inline __attribute__((always_inline)) void tile_of(
-    const int count, long depth, const float *a, const float *b, float *c, long ldc, const float *start, long lds,
-    const tile_epilogue *epilogue) {
+    const int count, const int registers, long depth, const float *a, const float *b, float *c, long ldc,
+    const float *start, long lds, const tile_epilogue *epilogue) {
     vfloat sum[HCQ_TILE][2];
 #pragma clang loop unroll(full)
     for (int i = 0; i < count; i++) {
         sum[i][0] = start ? load(start + i * lds) : (vfloat){0};
-        sum[i][1] = start ? load(start + i * lds + HCQ_WIDTH) : (vfloat){0};
+        if (registers > 1) sum[i][1] = start ? load(start + i * lds + HCQ_WIDTH) : (vfloat){0};
     }
     for (long k = 0; k < depth; k++) {
         vfloat b0 = load(b + k * HCQ_PANEL), b1 = load(b + k * HCQ_PANEL + HCQ_WIDTH);
@@ -38,18 +38,18 @@ static inline __attribute__((always_inline)) void tile_of(
         for (int i = 0; i < count; i++) {
             vfloat x = a[i * HCQ_PITCH + k] - (vfloat){0};
             sum[i][0] += x * b0;
-            sum[i][1] += x * b1;
+            if (registers > 1) sum[i][1] += x * b1;
         }
     }
     int rectify = 0;
     if (epilogue) {
         vfloat b0 = epilogue->bias ? load(epilogue->bias) : (vfloat){0};
-        vfloat b1 = epilogue->bias ? load(epilogue->bias + HCQ_WIDTH) : (vfloat){0};
+        vfloat b1 = registers > 1 && epilogue->bias ? load(epilogue->bias + HCQ_WIDTH) : (vfloat){0};
         rectify = epilogue->activation == 1;
 #pragma clang loop unroll(full)
         for (int i = 0; i < count; i++) {
             sum[i][0] += b0;
-            sum[i][1] += b1;
+            if (registers > 1) sum[i][1] += b1;
         }
     }
     if (rectify) {
@@ -57,39 +57,55 @@ static inline __attribute__((always_inline)) void tile_of(
 #pragma clang loop unroll(full)
         for (int i = 0; i < count; i++) {
             sum[i][0] = __builtin_elementwise_max(sum[i][0], zero);
-            sum[i][1] = __builtin_elementwise_max(sum[i][1], zero);
+            if (registers > 1) sum[i][1] = __builtin_elementwise_max(sum[i][1], zero);
         }
     }
 #pragma clang loop unroll(full)
     for (int i = 0; i < count; i++) {
         store(c + i * ldc, sum[i][0]);
-        store(c + i * ldc + HCQ_WIDTH, sum[i][1]);
+        if (registers > 1) store(c + i * ldc + HCQ_WIDTH, sum[i][1]);
     }
 }
 
-#define HCQ_ROWS(n) \
-    case n: tile_of(n, depth, a, b, c, ldc, start, lds, epilogue); break;
-
-static __attribute__((noinline)) void tile(
-    long count, long depth, const float *a, const float *b, float *c, long ldc, const float *start, long lds,
-    const tile_epilogue *epilogue) {
-    switch (count) {
-        HCQ_ROWS(1) HCQ_ROWS(2) HCQ_ROWS(3) HCQ_ROWS(4) HCQ_ROWS(5) HCQ_ROWS(6)
+#define HCQ_ROWS(n, registers) \
+    case n: tile_of(n, registers, depth, a, b, c, ldc, start, lds, epilogue); break;
 #if HCQ_TILE > 6
-        HCQ_ROWS(7) HCQ_ROWS(8) HCQ_ROWS(9) HCQ_ROWS(10) HCQ_ROWS(11) HCQ_ROWS(12) HCQ_ROWS(13) HCQ_ROWS(14)
+#define HCQ_MORE_ROWS(r) HCQ_ROWS(7, r) HCQ_ROWS(8, r) HCQ_ROWS(9, r) HCQ_ROWS(10, r) HCQ_ROWS(11, r) HCQ_ROWS(12, r) \
+    HCQ_ROWS(13, r) HCQ_ROWS(14, r)
+#else
+#define HCQ_MORE_ROWS(r)
 #endif
-    }
+#define HCQ_ALL_ROWS(r) HCQ_ROWS(1, r) HCQ_ROWS(2, r) HCQ_ROWS(3, r) HCQ_ROWS(4, r) HCQ_ROWS(5, r) HCQ_ROWS(6, r) HCQ_MORE_ROWS(r)
+
+static inline void activate_tile(long count, long columns, float *c, long ldc, const tile_epilogue *epilogue) {
     if (!epilogue || epilogue->activation < 2) return;
     for (long i = 0; i < count; i++) {
         float *row = c + i * ldc;
         switch (epilogue->activation) {
-        case 2: for (long j = 0; j < HCQ_PANEL; j++) row[j] = activate(row[j], 2); break;
-        case 3: for (long j = 0; j < HCQ_PANEL; j++) row[j] = activate(row[j], 3); break;
-        case 4: for (long j = 0; j < HCQ_PANEL; j++) row[j] = activate(row[j], 4); break;
+        case 2: for (long j = 0; j < columns; j++) row[j] = activate(row[j], 2); break;
+        case 3: for (long j = 0; j < columns; j++) row[j] = activate(row[j], 3); break;
+        case 4: for (long j = 0; j < columns; j++) row[j] = activate(row[j], 4); break;
         }
     }
 }
+
+static __attribute__((noinline)) void tile(
+    long count, long depth, const float *a, const float *b, float *c, long ldc, const float *start, long lds,
+    const tile_epilogue *epilogue) {
+    switch (count) { HCQ_ALL_ROWS(2) }
+    activate_tile(count, HCQ_PANEL, c, ldc, epilogue);
+}
+
+/// Of a panel that has no columns in its second register.
+static __attribute__((noinline)) void half_tile(
+    long count, long depth, const float *a, const float *b, float *c, long ldc, const float *start, long lds,
+    const tile_epilogue *epilogue) {
+    switch (count) { HCQ_ALL_ROWS(1) }
+    activate_tile(count, HCQ_WIDTH, c, ldc, epilogue);
+}
 #undef HCQ_ROWS
+#undef HCQ_MORE_ROWS
+#undef HCQ_ALL_ROWS
 
 /// A tile whose panel has only `columns` columns: through a buffer of the panel's width.
 static __attribute__((noinline)) void edge_tile(
@@ -105,7 +121,11 @@ static __attribute__((noinline)) void edge_tile(
             local.bias = bias;
         }
     }
-    tile(count, depth, a, b, whole, HCQ_PANEL, start ? whole : 0, HCQ_PANEL, epilogue ? &local : 0);
+    if (columns <= HCQ_WIDTH) {
+        half_tile(count, depth, a, b, whole, HCQ_PANEL, start ? whole : 0, HCQ_PANEL, epilogue ? &local : 0);
+    } else {
+        tile(count, depth, a, b, whole, HCQ_PANEL, start ? whole : 0, HCQ_PANEL, epilogue ? &local : 0);
+    }
     for (long i = 0; i < count; i++) memcpy(c + i * ldc, whole + i * HCQ_PANEL, columns * sizeof(float));
 }
 

@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// Which proposals start the queries: the best ones, those that overlap a better one last.
 ///
 /// Distinct queries by suppression before the decoder: Zhang et al. 2023, DDQ, arXiv:2303.12776. Twin: `hcqnet/proposals.py`,
@@ -7,14 +9,16 @@ struct ProposalSelection: Sendable {
     static let candidates = 256
     /// Of the queries: positions, those set aside as -1 - position; `[1, Q]`.
     let chosen: Tensor
-    /// Candidates, best first, and their boxes.
+    /// Candidates, best first, their logits and their boxes.
     private let order: Tensor
+    private let logits: Tensor
     private let boxes: Tensor
     private let isAside: Tensor
 
     init(queries: Int, using pass: Pass) {
         chosen = pass.tensor(1, queries)
         order = pass.tensor(1, Self.candidates)
+        logits = pass.tensor(1, Self.candidates)
         boxes = pass.tensor(Self.candidates, 4)
         isAside = pass.tensor(1, Self.candidates)
     }
@@ -53,16 +57,25 @@ struct ProposalSelection: Sendable {
         for position in 0..<proposals.predictions.rows {
             let logit = proposals.logit(position)
             guard logit == logit else { continue }
-            if count == Self.candidates && !(logit > proposals.logit(Int(order.data[count - 1]))) { continue }
-            var place = count < Self.candidates ? count : count - 1
-            while place > 0 && logit > proposals.logit(Int(order.data[place - 1])) {
-                order.data[place] = order.data[place - 1]
-                place -= 1
-            }
-            order.data[place] = Float(position)
+            if count == Self.candidates && !(logit > logits.data[count - 1]) { continue }
+            let place = self.place(of: logit, among: count)
+            let moved = min(count, Self.candidates - 1) - place
+            memmove(order.data + place + 1, order.data + place, moved * 4)
+            memmove(logits.data + place + 1, logits.data + place, moved * 4)
+            (order.data[place], logits.data[place]) = (Float(position), logit)
             count = min(count + 1, Self.candidates)
         }
         return count
+    }
+
+    /// Behind those that are as high.
+    private func place(of logit: Float, among count: Int) -> Int {
+        var (low, high) = (0, count)
+        while low < high {
+            let middle = (low + high) / 2
+            if logits.data[middle] >= logit { low = middle + 1 } else { high = middle }
+        }
+        return low
     }
 
     private func iou(_ i: Int, _ j: Int) -> Float {
