@@ -17,6 +17,7 @@ HEAD_CONDITIONS = ("canonical", "image", "embedding")
 KEYPOINT_SPACES = ("canonical", "image")
 QUERY_STARTS = ("learned", "proposals")
 OUTPUT_CONVS = ("dense", "separable")
+TOWERS = ("", "lite_hrnet")
 LEVELS = 3  # feature levels that attention reads: strides 32, 16, 8, in this order everywhere
 CLASSES = 2  # person, nothing
 
@@ -52,6 +53,7 @@ class Config:
     query_start: str = "learned"  # "proposals": a dense head's best boxes start the queries (esnet_pan only)
     proposal_nms: float = 0.7  # IoU above which a proposal gives way to a better one
     joint_grid: int = 0  # n x n points of every box where joint maps tell a query's first joints; 0: no joint maps
+    tower: str = ""  # "lite_hrnet": a second, fine-grained backbone feeds the pixel decoder
     mask_in_box: int = 0  # 1: people's masks end at their boxes
     output_conv: str = "dense"  # the pixel decoder's stride-4 convolution: 3x3, or depthwise 3x3 then 1x1
     output_layers: int = 1  # how many of them (more than 1 only when separable)
@@ -72,6 +74,7 @@ class Config:
         _one_of("keypoint_space", self.keypoint_space, KEYPOINT_SPACES)
         _one_of("query_start", self.query_start, QUERY_STARTS)
         _one_of("output_conv", self.output_conv, OUTPUT_CONVS)
+        _one_of("tower", self.tower, TOWERS)
         self._refuse_impossible_start()
         for name in _POSITIVE:
             if getattr(self, name) < 1:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from . import init
 from .backbones import make_backbone
 from .backbones.esnet_pan import NECK_CHANNELS
+from .backbones.lite_hrnet import LiteHRNet
 from .config import Config
 from .decoder import Decoder, LayerOutput
 from .heads import Heads
@@ -52,6 +53,7 @@ class HCQNet(nn.Module):
         super().__init__()
         self.config = config
         self.backbone = make_backbone(config)
+        self.tower = LiteHRNet() if config.tower else None
         self.pixel_decoder = PixelDecoder(config, self.backbone.channels)
         self.proposals = ProposalHead(NECK_CHANNELS) if config.query_start == "proposals" else None
         self.decoder = Decoder(config)
@@ -77,7 +79,7 @@ class HCQNet(nn.Module):
         if image.dim() != 4 or image.shape[1] != 3 or height % 32 or width % 32:
             raise ValueError(f"image has shape {list(image.shape)}, expected [B, 3, H, W] with sides multiples of 32")
         maps = self.backbone(image)
-        features = self.pixel_decoder(maps, masks)
+        features = self.pixel_decoder(maps, None if self.tower is None else self.tower(image), masks)
         if self.proposals is not None:
             features.proposals = self.proposals(maps[1:], (height, width))
             if chosen is None:

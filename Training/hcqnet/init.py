@@ -32,6 +32,9 @@ def for_training(net: nn.Module) -> None:
         for module in part.modules():
             if isinstance(module, DeformableAttention):
                 _ring_offsets(module)
+    if net.pixel_decoder.tower is not None:
+        for conv in (*net.pixel_decoder.tower.levels, net.pixel_decoder.tower.lateral):
+            nn.init.zeros_(conv.weight)  # the network starts as the one without a tower
     for head in (net.heads.box, net.heads.pose):
         if head is not None:
             nn.init.zeros_(head.layers[2].weight)
@@ -143,6 +146,8 @@ def _gain(name: str) -> float:
         return 0.25  # nine refinements must not end at the picture's border
     if name.startswith("decoder.") and name.endswith(("self_attn.q", "self_attn.k", "cross_attn.output_proj")):
         return 2.0  # attention sharp enough, and the image strong enough, to keep queries apart
+    if name.startswith("pixel_decoder.tower."):
+        return 0.05  # the tower's maps grow with every module
     if name.startswith("backbone.") or name.endswith(("layers.0", "layers.1", "linear1")):
         return 1.4  # before ReLU
     return 1.0

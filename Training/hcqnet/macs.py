@@ -37,6 +37,7 @@ def count(config: Config, height: int, width: int) -> dict[str, int]:
     heads = {name: macs.get(f"HCQNet.heads.{name}", 0) for name in ("box", "pose")}
     rows = {
         "backbone": macs["HCQNet.backbone"],
+        "tower": macs.get("HCQNet.tower", 0),
         "pixel decoder": macs["HCQNet.pixel_decoder"],
         # The refinements run inside the decoder.
         "transformer decoder": macs["HCQNet.decoder"] - sum(heads.values()),
@@ -47,7 +48,7 @@ def count(config: Config, height: int, width: int) -> dict[str, int]:
         "mask product": product.get_total_flops() // 2,
         **heads,
     }
-    rows = {name: value for name, value in rows.items() if value or name not in ("proposals", "query start")}
+    rows = {name: value for name, value in rows.items() if value or name not in ("tower", "proposals", "query start")}
     return rows | {"total": sum(rows.values())}
 
 

@@ -194,6 +194,9 @@ def _compact_cases() -> dict[str, Case]:
         "compact-encoder": _small(**(proposals | {"encoder_layers": 1}), joint_grid=3),
         "compact-few-positions": _small(size=(32, 32), queries=40, **proposals),
         "compact-head-image": _small(**proposals, head_condition="image"),
+        "compact-tower": _small(size=(160, 224), **proposals, joint_grid=5, tower="lite_hrnet"),
+        "compact-tower-odd-map": _small(size=(32, 96), **proposals, tower="lite_hrnet"),
+        "tower-resnet": _small(tower="lite_hrnet"),
         "separable-output": _small(output_conv="separable", output_layers=3),
     }
 

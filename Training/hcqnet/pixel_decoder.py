@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .backbones.lite_hrnet import CHANNELS as LITE_HRNET_CHANNELS
 from .config import LEVELS, Config
 from .layers import DeformableAttention, Shapes, sine_position
 from .proposals import Proposals
@@ -83,11 +84,14 @@ class PixelDecoder(nn.Module):
         self.output = _output(config)
         self.mask_features = nn.Conv2d(dim, dim, 1)
         self.joint_maps = nn.Conv2d(dim, config.joints, 1) if config.joint_grid else None
+        self.tower = TowerInputs(config) if config.tower else None
 
-    def forward(self, maps: list[Tensor], masks: bool = True) -> Features:
-        """maps: [B, channels[i], H/s, W/s] for the strides s = 4, 8, 16, 32; more maps are ignored. masks: whether to compute
+    def forward(self, maps: list[Tensor], tower: list[Tensor] | None = None, masks: bool = True) -> Features:
+        """maps, and tower's: [B, channels[i], H/s, W/s] for the strides s = 4, 8, 16, 32; more are ignored. masks: whether to compute
         `mask_features` (training folds that layer into the mask embeddings of matched queries)."""
         levels = [proj(x) for proj, x in zip(self.input_proj, reversed(maps[1:4]))]
+        if self.tower is not None:
+            levels = [x + proj(t) for x, proj, t in zip(levels, self.tower.levels, reversed(tower[1:]))]
         shapes = [(x.shape[2], x.shape[3]) for x in levels]
         tokens = torch.cat([x.flatten(2).transpose(1, 2) for x in levels], 1)
         position = self.position(shapes, tokens)
@@ -97,10 +101,14 @@ class PixelDecoder(nn.Module):
         height, width = shapes[-1]
         stride8 = tokens[:, -height * width :].transpose(1, 2).unflatten(2, (height, width))
         stride4 = self.lateral(maps[0])
+        if self.tower is not None:
+            stride4 = stride4 + self.tower.lateral(tower[0])
         # The size as whole numbers: an exported network has no use for a scale.
         stride8 = F.interpolate(stride8, (2 * height, 2 * width), mode="bilinear", align_corners=False)
         fine = F.relu(self.output(stride4 + stride8))
         joint_maps = None if self.joint_maps is None else self.joint_maps(fine)
+        if joint_maps is not None and self.tower is not None:
+            joint_maps = joint_maps + self.tower.joint_maps(tower[0])
         return Features(tokens, shapes, self.mask_features(fine) if masks else None, fine, joint_maps)
 
     def position(self, shapes: Shapes, like: Tensor) -> Tensor:
@@ -119,6 +127,17 @@ def _output(config: Config) -> nn.Sequential:
         return nn.Sequential(nn.Conv2d(dim, dim, 3, padding=1, bias=False), GroupNorm(dim))
     last = config.output_layers - 1
     return nn.Sequential(*(SeparableOutput(dim, activate=i < last) for i in range(config.output_layers)))
+
+
+class TowerInputs(nn.Module):
+    """Where the tower's maps are added: 1x1 convolutions without biases."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        fine, *coarse = LITE_HRNET_CHANNELS
+        self.levels = nn.ModuleList(nn.Conv2d(c, config.hidden_dim, 1, bias=False) for c in reversed(coarse))
+        self.lateral = nn.Conv2d(fine, config.hidden_dim, 1, bias=False)
+        self.joint_maps = nn.Conv2d(fine, config.joints, 1, bias=False) if config.joint_grid else None
 
 
 class SeparableOutput(nn.Module):

@@ -41,7 +41,7 @@ class Recipe:
     decay_steps: int = 0  # or linearly to 0 over the last so many
     lr: float = 1e-4
     backbone_scale: float = 0.1  # of lr, for backbone and proposal head
-    maps_scale: float = 1.0  # of lr, for the pixel decoder
+    maps_scale: float = 1.0  # of lr, for pixel decoder and tower
     weight_decay: float = 0.05
     clip: float = 0.01
     average: float = 0.0  # decay of the averaged weights; 0: none, the last weights count
@@ -54,6 +54,7 @@ class Recipe:
     backbone_file: str = ""  # torchvision's ResNet or Swin checkpoint
     mask2former_file: str = ""  # a Mask2Former checkpoint, for the pixel decoder
     picodet_file: str = ""  # PicoDet-S as ONNX, for esnet_pan and the proposal head
+    tinypose_file: str = ""  # PP-TinyPose as OpenVINO IR, for the tower and its joint maps
     start_file: str = ""  # an earlier run's last.pt or a weight file; takes what fits
 
     def __post_init__(self) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from .hcqnet import HCQNet
 from .init_picodet import load_picodet
+from .init_tinypose import HEAT_TO_LOGIT, load_tinypose
 
 if TYPE_CHECKING:
     from .recipe import Recipe
@@ -27,7 +28,7 @@ class StartError(ValueError):
 
 
 def apply(net: HCQNet, recipe: "Recipe") -> None:
-    """Everything that the recipe names, in the order backbone, pixel decoder, detector, earlier run."""
+    """Everything that the recipe names, in the order backbone, pixel decoder, detector, tower, earlier run."""
     if recipe.backbone_file:
         load_backbone(net, Path(recipe.backbone_file))
     if recipe.mask2former_file:
@@ -36,6 +37,8 @@ def apply(net: HCQNet, recipe: "Recipe") -> None:
         backbone, head = load_picodet(recipe.picodet_file)
         net.backbone.load_state_dict(backbone.state_dict())
         net.proposals.load_state_dict(head.state_dict())
+    if recipe.tinypose_file:
+        load_tower(net, recipe.tinypose_file)
     if recipe.start_file:
         load_run(net, Path(recipe.start_file), recipe.fresh)
 
@@ -96,6 +99,19 @@ def load_mask2former(net: HCQNet, path: Path) -> None:
     if not found:
         raise StartError(f"{path}: no tensor named sem_seg_head.pixel_decoder.*")
     _copy(net.pixel_decoder, found, set(net.pixel_decoder.state_dict()), path)
+
+
+@torch.no_grad()
+def load_tower(net: HCQNet, path: str) -> None:
+    """PP-TinyPose as the tower; its heat maps are the joint maps, to which `fine` adds nothing yet."""
+    if net.tower is None or net.pixel_decoder.joint_maps is None:
+        raise StartError(f"{path}: the network has no tower with joint maps (tower lite_hrnet, joint_grid above 0)")
+    tower, weight, bias = load_tinypose(path)
+    slope, start = HEAT_TO_LOGIT
+    net.tower.load_state_dict(tower.state_dict())
+    net.pixel_decoder.tower.joint_maps.weight.copy_(slope * weight[:, :, None, None])
+    net.pixel_decoder.joint_maps.weight.zero_()
+    net.pixel_decoder.joint_maps.bias.copy_(slope * bias + start)
 
 
 _MASK2FORMER = (

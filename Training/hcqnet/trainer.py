@@ -38,6 +38,8 @@ class Trainer:
         self.net = HCQNet(recipe.network)
         starts.apply(self.net, recipe)
         self.net.to(self.device, memory_format=torch.channels_last)
+        if self.net.tower is not None:
+            self.net.tower.to(memory_format=torch.contiguous_format)
         self.compact = recipe.criterion == "compact"
         criterion = Criterion(recipe.weights) if self.compact else PaperCriterion(recipe.paper, recipe.match)
         self.criterion = criterion.to(self.device)
@@ -54,10 +56,11 @@ class Trainer:
         self.done = 0
 
     def _optimiser(self) -> torch.optim.Optimizer:
-        """AdamW with three groups: everything else, the pixel decoder, backbone and proposal head."""
+        """AdamW with three groups: everything else, pixel decoder and tower, backbone and proposal head."""
         slow = list(self.net.backbone.parameters())
         slow += [] if self.net.proposals is None else list(self.net.proposals.parameters())
         maps = list(self.net.pixel_decoder.parameters())
+        maps += [] if self.net.tower is None else list(self.net.tower.parameters())
         known = {id(p) for p in [*slow, *maps]}
         rest = [p for m in (self.net, self.criterion) for p in m.parameters() if id(p) not in known]
         self.scales = (1.0, self.recipe.maps_scale, self.recipe.backbone_scale)

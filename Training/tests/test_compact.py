@@ -113,7 +113,7 @@ def test_first_joints_are_read_from_the_maps() -> None:
 
 @pytest.mark.parametrize("wrong", [
     {"backbone": "resnet18"}, {"variant": "basenet-dps"}, {"keypoint_space": "image"}, {"proposal_nms": 0},
-    {"output_conv": "dense"}, {"joint_grid": -1}, {"query_start": "proposal"},
+    {"output_conv": "dense"}, {"joint_grid": -1}, {"query_start": "proposal"}, {"tower": "hrnet"},
 ])  # fmt: skip
 def test_impossible_configurations_are_refused(wrong: dict) -> None:
     with pytest.raises(ConfigError):
@@ -138,3 +138,45 @@ def test_picodet_is_read_exactly() -> None:
     sides = torch.cat([torch.from_numpy(o[0]) for o in outputs[4:]])
     assert torch.allclose(found.logits[0].sigmoid(), scores, atol=1e-5)
     assert torch.allclose(found.sides[0].flatten(1), sides, atol=1e-3)
+
+
+@pytest.mark.skipif(not TEACHERS.exists(), reason=f"the published networks are not in {TEACHERS}")
+def test_tinypose_is_read_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+    import openvino
+
+    from hcqnet.backbones import lite_hrnet
+    from hcqnet.init_tinypose import load_tinypose
+
+    path = TEACHERS / "pp_tinypose_256_192_fp16.xml"
+    published = openvino.Core().read_model(str(path))
+    nodes = {node.get_friendly_name(): node for node in published.get_ordered_ops()}
+    branches = ("relu_143.tmp_0", "relu_133.tmp_0", "relu_135.tmp_0", "relu_139.tmp_0")
+    published.add_outputs([nodes[name].output(0) for name in branches])
+    published.reshape([1, 3, 256, 192])
+    image = random_image(256, 192, seed=4)
+    model = openvino.compile_model(published, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    answers = list(model(image.numpy()).values())
+    # The file enlarges with aligned corners, which our network does not.
+    enlarge = torch.nn.functional.interpolate
+    monkeypatch.setattr(
+        lite_hrnet.F, "interpolate",
+        lambda x, size=None, scale_factor=None, mode="nearest", align_corners=None: enlarge(
+            x, size, scale_factor, mode, True if mode == "bilinear" else None
+        ),
+    )  # fmt: skip
+    tower, weight, bias = load_tinypose(path)
+    with torch.no_grad():
+        found = tower(image)
+    heat = torch.einsum("bchw,jc->bjhw", found[0], weight) + bias[:, None, None]
+    for value, truth in zip((heat, *found), (answers[0], *answers[-4:])):
+        assert torch.allclose(value, torch.from_numpy(truth), rtol=1e-4, atol=1e-4 * float(abs(truth).max()))
+
+
+def test_tower_adds_nothing_before_it_is_trained() -> None:
+    net = HCQNet(Config(**(COMPACT | {"tower": "lite_hrnet"}))).eval()
+    image = random_image(64, 96, seed=5)
+    with torch.no_grad():
+        with_tower = net.encode(image)
+        net.tower = net.pixel_decoder.tower = None
+        without = net.encode(image)
+    assert torch.equal(with_tower.tokens, without.tokens) and torch.equal(with_tower.fine, without.fine)
