@@ -13,6 +13,8 @@ public final class HCQNet: Sendable {
     /// Whether layers multiply 8-bit integers.
     public let isInteger: Bool
     let backbone: Backbone
+    /// nil without one.
+    let tower: LiteHRNet?
     let pixelDecoder: PixelDecoder
     let decoder: Decoder
     let heads: Heads
@@ -57,6 +59,7 @@ public final class HCQNet: Sendable {
         isInteger = source.isInteger
         let weights = Weights(source: source, memory: memory)
         backbone = try Backbone(weights["backbone"], configuration)
+        tower = configuration.tower == .liteHRNet ? try LiteHRNet(weights["tower"]) : nil
         pixelDecoder = try PixelDecoder(weights["pixel_decoder"], configuration, channels: backbone.channels)
         proposalHead = configuration.queryStart == .proposals ? try ProposalHead(weights["proposals"]) : nil
         decoder = try Decoder(weights["decoder"], configuration)
@@ -106,11 +109,13 @@ public final class HCQNet: Sendable {
             let masks = MaskEmbeddings(configuration, using: pass)
 
             let maps = backbone(size, using: pass, fill: fill)
+            pass.books.enter(.tower)
+            let towerMaps = tower?(size, using: pass, fill: fill)
 
             pass.books.enter(.pixelDecoder)
-            let features = pixelDecoder(maps, constants.encoder, using: pass)
+            let features = pixelDecoder(maps, tower: towerMaps, constants.encoder, using: pass)
 
-            let chosen = startQueries(maps, features, into: queries, choose: choose, using: pass)
+            let chosen = startQueries(maps, features, towerMaps, into: queries, choose: choose, using: pass)
             pass.books.enter(.decoder)
             decoder(features, heads, constants.geometry, queries, input, into: regression, using: pass)
 
@@ -135,7 +140,8 @@ extension HCQNet {
     /// E and K before the first refinement.
     /// - Returns: the choice and what it was made from, where the queries start from proposals.
     private func startQueries(
-        _ maps: Pyramid, _ features: Features, into queries: Queries, choose: ((Tensor) -> Void)?, using pass: Pass
+        _ maps: Pyramid, _ features: Features, _ towerMaps: Pyramid?, into queries: Queries, choose: ((Tensor) -> Void)?,
+        using pass: Pass
     ) -> (chosen: Tensor, proposals: Proposals)? {
         switch decoder.start {
         case .learned(let learned):
@@ -154,12 +160,7 @@ extension HCQNet {
             }
             pass.books.mark("selection")
             pass.scope {
-                var jointMaps: FeatureMap?
-                if let layer = pixelDecoder.jointMaps {
-                    let map = pass.map(features.fine.height, features.fine.width, layer.outputs)
-                    layer(features.fine.tokens, into: map.tokens, using: pass)
-                    jointMaps = map
-                }
+                let jointMaps = pixelDecoder.jointMaps(features.fine, tower: towerMaps, using: pass)
                 start(proposals, selection.chosen, jointMaps: jointMaps, into: queries, using: pass)
             }
             return (selection.chosen, proposals)

@@ -36,6 +36,12 @@ public struct NetworkConfiguration: Equatable, Sendable {
         case proposals
     }
 
+    /// A second, fine-grained backbone beside the first.
+    public enum Tower: String, CaseIterable, Sendable {
+        case none = ""
+        case liteHRNet = "lite_hrnet"
+    }
+
     /// The pixel decoder's convolution at stride 4.
     public enum OutputConvolution: String, CaseIterable, Sendable {
         /// 3x3.
@@ -72,6 +78,8 @@ public struct NetworkConfiguration: Equatable, Sendable {
     public var proposalNMS: Float = 0.7
     /// n x n points of every proposed box at which joint maps give the queries' first joints; 0 for none.
     public var jointGrid = 0
+    /// What feeds the pixel decoder beside the backbone.
+    public var tower = Tower.none
     /// 1: a mask ends at its box; 0: it may be anywhere.
     public var maskInBox = 0
     public var outputConvolution = OutputConvolution.dense

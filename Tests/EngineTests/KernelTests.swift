@@ -146,7 +146,7 @@ import Testing
         let (scale, reach): ([Float], [Float]) = ([2, 1, 0.5], [4, 3, 0])
         let start: [Float] = [0.2, 0.3, 0.5, 0.5, 0.9, 0.1]
         var pose = start
-        var scratch = [Float](repeating: .nan, count: grid * grid * (joints + 2))
+        var scratch = [Float](repeating: .nan, count: 2 * grid * grid + joints * (grid * grid + 16))
         hcq_read_joints(maps, height, width, joints, box, margin, grid, scale, reach, &scratch, &pose)
         var expected: [Double] = []
         for j in 0..<joints {

@@ -16,6 +16,8 @@ import Testing
         "query_start": "proposals", "joint_grid": 3, "output_conv": "separable", "canonical_margin": 0.25}
         """
 
+    private static let tower = compact.replacing("\"joint_grid\"", with: "\"tower\": \"lite_hrnet\", \"joint_grid\"")
+
     /// Enough queries that some have a box.
     private static let crowd = LoadingTests.small.replacing("\"queries\": 3", with: "\"queries\": 20")
 
@@ -39,7 +41,7 @@ import Testing
         return noise.normal(3 * size.width * size.height)
     }
 
-    @Test(arguments: [resnet, compact, swin])
+    @Test(arguments: [resnet, compact, tower, swin])
     func outputsDoNotDependOnThreads(json: String) throws {
         let network = try Self.network(json)
         let size = PixelSize(width: 160, height: 96)
@@ -60,7 +62,7 @@ import Testing
     }
 
     /// Optimised only: code that is not optimised allocates for every loop over an array.
-    @Test(.enabled(if: isOptimised), arguments: [resnet, compact, swin], [1, 2, 4])
+    @Test(.enabled(if: isOptimised), arguments: [resnet, compact, tower, swin], [1, 2, 4])
     func runningAllocatesNothingButTheResult(json: String, threads: Int) throws {
         let network = try Self.network(json)
         let frame = Self.frame(PixelSize(width: 64, height: 64), content: PixelSize(width: 64, height: 50))
@@ -100,6 +102,21 @@ import Testing
         expect(.boxHead, 0.128e9)
         expect(.poseHead, 0.135e9)
         expect(.maskProduct, 1.678e9)
+    }
+
+    /// The tower at 640x384 and what it adds to the pixel decoder and the joint maps: the twin's count (`hcqnet.macs`).
+    @Test func towerCostsWhatTheTwinCounts() throws {
+        func macs(_ json: String) throws -> [Int] {
+            let network = try HCQNet(try NetworkConfiguration(json: json), ZeroTensors())
+            let plan = Pass(threads: 1)
+            let size = PixelSize(width: 640, height: 384)
+            network.forward(size, Constants(network, size: size), using: plan) { _ in } _: { _ in }
+            return plan.books.macs
+        }
+        let (with, without) = (try macs(Self.tower), try macs(Self.compact))
+        #expect(with[Module.tower.rawValue] == 1_501_213_440)
+        let added = (40 * 15_360 + 80 * 3_840 + 160 * 960 + 320 * 240) * 32 + 40 * 15_360 * 17
+        #expect(with.reduce(0, +) - without.reduce(0, +) == 1_501_213_440 + added)
     }
 
     @Test func seedsMakeEqualFiles() throws {

@@ -8,6 +8,7 @@
 
 #include "product.h"
 #include "team.h"
+#include "tower.h"
 #include <stdint.h>
 
 enum { HCQ_BASELINE = 0, HCQ_AVX2 = 1, HCQ_AVX512 = 2 };

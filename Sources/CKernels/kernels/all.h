@@ -12,4 +12,5 @@
 #include "deformable.h"
 #include "picture.h"
 #include "gemm.h"
+#include "tower.h"
 #include "winograd.h"

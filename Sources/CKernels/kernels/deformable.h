@@ -163,11 +163,12 @@ void HCQ_FUNCTION(deform_queries)(
 /// One query's first joints, read from maps [height][width][joints] at grid x grid points of its box [4].
 ///
 /// pose [joints][2] holds the expected places in canonical space and becomes the mean of the points g with the weights
-/// softmax(scale * map(g) - reach * |g - expected|^2). scratch: grid * grid * (joints + 2) floats.
+/// softmax(scale * map(g) - reach * |g - expected|^2). scratch: 2 * grid * grid + joints * (grid * grid + 16) floats.
 void HCQ_FUNCTION(read_joints)(
     const float *maps, long height, long width, long joints, const float *box, float margin, long grid,
     const float *scale, const float *reach, float *scratch, float *pose) {
-    long points = grid * grid;
+    // Rows of whole pages would share a few sets of the cache.
+    long points = grid * grid, pitch = points + 16;
     float *gx = scratch, *gy = scratch + points, *read = scratch + 2 * points;
     for (long i = 0; i < points; i++) {
         gx[i] = ((float)(i % grid) + 0.5f) / (float)grid;
@@ -178,17 +179,17 @@ void HCQ_FUNCTION(read_joints)(
         y = minimum(maximum(y, -2.0f), (float)height + 1.0f);
         float left = floorf(x), top = floorf(y);
         float fx = x - left, fy = y - top;
-        for (long j = 0; j < joints; j++) read[j * points + i] = 0.0f;
+        for (long j = 0; j < joints; j++) read[j * pitch + i] = 0.0f;
         for (long corner = 0; corner < 4; corner++) {
             int32_t cx = (int32_t)left + (corner & 1), cy = (int32_t)top + (int32_t)(corner >> 1);
             if (cx < 0 || cx >= width || cy < 0 || cy >= height) continue;
             float weight = (corner & 1 ? fx : 1.0f - fx) * (corner >> 1 ? fy : 1.0f - fy);
             const float *at = maps + ((long)cy * width + cx) * joints;
-            for (long j = 0; j < joints; j++) read[j * points + i] += weight * at[j];
+            for (long j = 0; j < joints; j++) read[j * pitch + i] += weight * at[j];
         }
     }
     for (long j = 0; j < joints; j++) {
-        float *score = read + j * points;
+        float *score = read + j * pitch;
         float ex = pose[2 * j], ey = pose[2 * j + 1];
         for (long i = 0; i < points; i++) {
             float dx = gx[i] - ex, dy = gy[i] - ey;

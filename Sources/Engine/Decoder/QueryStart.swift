@@ -82,7 +82,7 @@ struct ProposedQueries: Sendable {
             embed(features, into: queries.embedding, using: pass)
             pose(features, into: poses, using: pass)
             let points = grid * grid
-            pass.run(count, by: 4, scratch: points * (poses.columns / 2 + 2)) { range, scratch in
+            pass.run(count, by: 4, scratch: 2 * points + (points + 16) * (poses.columns / 2)) { range, scratch in
                 for q in range {
                     hcq_sigmoid(poses.row(q), poses.row(q), poses.columns)
                     if let jointMaps, let scale, let reach {

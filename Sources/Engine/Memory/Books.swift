@@ -2,12 +2,13 @@ internal import Glibc
 
 /// The parts of the network that costs are listed by.
 public enum Module: Int, CaseIterable, Sendable {
-    case backbone, pixelDecoder, decoder, classHead, maskHead, boxHead, poseHead, maskProduct, proposals, people
+    case backbone, tower, pixelDecoder, decoder, classHead, maskHead, boxHead, poseHead, maskProduct, proposals, people
 
     /// As it stands in tables.
     public var title: String {
         switch self {
         case .backbone: "backbone"
+        case .tower: "tower"
         case .pixelDecoder: "pixel decoder"
         case .decoder: "transformer decoder"
         case .classHead: "class head"
