@@ -85,8 +85,8 @@ class Decoder(nn.Module):
             self.proposal_embed = nn.Linear(NECK_CHANNELS, dim)
             self.proposal_pose = MLP(NECK_CHANNELS, dim, 2 * config.joints)
             if config.joint_grid:
-                self.joint_scale = nn.Parameter(torch.full((config.joints,), 2.0))
-                self.joint_reach = nn.Parameter(torch.full((config.joints,), 4.0))
+                self.joint_scale = nn.Parameter(torch.full((config.joints,), 5.0))
+                self.joint_reach = nn.Parameter(torch.full((config.joints,), 20.0))
         else:
             self.query_feat = nn.Parameter(torch.empty(config.queries, dim).normal_())
             self.query_key = nn.Parameter(torch.empty(config.queries, config.key_dim).normal_())

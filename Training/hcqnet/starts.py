@@ -142,7 +142,7 @@ def load_run(net: HCQNet, path: Path, fresh: tuple[str, ...] = ()) -> None:
     state = torch.load(path, weights_only=True, map_location="cpu")["average"] if path.suffix == ".pt" else read(path)
     own = net.state_dict()
     kept = tuple(f"{name}." for name in fresh)
-    taken = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape and not k.startswith(kept)}
+    taken = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape and not f"{k}.".startswith(kept)}
     if not taken:
         raise StartError(f"{path}: no tensor fits this network")
     net.load_state_dict(own | {k: v.to(own[k].dtype) for k, v in taken.items()})

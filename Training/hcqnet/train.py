@@ -99,8 +99,15 @@ def batches_from(trainer: Trainer, composer: Composer, workers: int) -> DataLoad
     data = StepBatches(composer, r.seed, r.batch, list(r.canvases), r.steps * stride)
     order = range(trainer.done * stride + trainer.rank, r.steps * stride, trainer.world)
     return DataLoader(
-        data, batch_size=None, sampler=order, num_workers=workers, prefetch_factor=4 if workers else None
-    )
+        data, batch_size=None, sampler=order, num_workers=workers, prefetch_factor=4 if workers else None,
+        worker_init_fn=_end_with_parent,
+    )  # fmt: skip
+
+
+def _end_with_parent(_: int) -> None:
+    """A signal to the whole group (Ctrl-C, a service manager) must not take the data from a step that is under way."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def main() -> int:
