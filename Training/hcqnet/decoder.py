@@ -121,8 +121,9 @@ class Decoder(nn.Module):
         corner, size = boxes[..., None, :2], boxes[..., None, 2:] - boxes[..., None, :2]
         places = corner + ((1 + 2 * margin) * grid - margin) * size  # [B, Q, n*n, 2]
         read = F.grid_sample(joint_maps, 2 * places - 1, align_corners=False).transpose(1, 2)  # [B, Q, joints, n*n]
-        distance = (grid - expected[..., None, :]).square().sum(-1)
-        scores = self.joint_scale[:, None] * read - self.joint_reach[:, None] * distance
+        # -|g - expected|^2 without the |expected|^2 that the softmax does not see.
+        near = 2 * expected @ grid.T - grid.square().sum(-1)
+        scores = self.joint_scale[:, None] * read + self.joint_reach[:, None] * near
         return scores.softmax(-1) @ grid
 
     def position(self, keys: Tensor) -> Tensor:

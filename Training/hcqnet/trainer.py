@@ -141,10 +141,11 @@ class Trainer:
         """`mask_features`' 1x1 convolution folded into the mask embeddings of the matched queries (same function)."""
         conv = self.net.pixel_decoder.mask_features
         logits, boxes = [], []
+        fine_maps = features.fine.unbind()  # one gradient for all pictures, not one of full size for each
         for i, (query, person) in enumerate(matches):
             embedding = prediction.mask_embeddings[i, query]
             folded, bias = embedding @ conv.weight[:, :, 0, 0], embedding @ conv.bias
-            fine = features.fine[i]
+            fine = fine_maps[i]
             logits.append((folded @ fine.flatten(1) + bias[:, None]).unflatten(1, fine.shape[1:]))
             boxes.append(targets[i].boxes[person])
         return self.criterion.masks(torch.cat(logits), matches, targets, boxes)
