@@ -2,7 +2,7 @@
 public struct Person: Sendable {
     /// Normalised to the frame as a viewer sees it, not to the padded input.
     public var box: Box
-    /// Detection score, 0...1; it ranks boxes and joints.
+    /// Detection score, 0...1; it ranks boxes.
     public var score: Float
     /// Segmentation score, 0...1: detection score x mean mask probability inside the mask; 0 without a mask.
     public var maskScore: Float
@@ -23,6 +23,11 @@ public struct Person: Sendable {
         self.keypoints = keypoints
         self.mask = mask
         self.embedding = embedding
+    }
+
+    /// Pose score, 0...1: detection score x mean joint confidence, which ranks joints; 0 without joints.
+    public var poseScore: Float {
+        keypoints.isEmpty ? 0 : score * keypoints.reduce(0) { $0 + $1.confidence } / Float(keypoints.count)
     }
 
     /// nil when this person has no joints.

@@ -18,13 +18,21 @@ struct COCOSurvey {
         var people: [(image: COCOImage, people: [Person])] = []
         var category = 1
 
-        /// - Parameter task: `.segm` ranks by segmentation score, anything else by detection score.
+        /// - Parameter task: whose score ranks them; people without a mask or joints are left out where these are asked for.
         func results(scoredAs task: COCOTask) -> [COCOResult] {
             people.flatMap { image, people in
-                people.filter { task != .segm || $0.mask?.isEmpty == false }.map {
+                people.filter { COCOSurvey.has(task, $0) }.map {
                     COCOResult($0, image: image.id, category: category, size: image.size, scoredAs: task)
                 }
             }
+        }
+    }
+
+    fileprivate static func has(_ task: COCOTask, _ person: Person) -> Bool {
+        switch task {
+        case .bbox: true
+        case .segm: person.mask?.isEmpty == false
+        case .keypoints: !person.keypoints.isEmpty
         }
     }
 

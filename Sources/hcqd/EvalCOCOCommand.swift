@@ -18,8 +18,9 @@ struct EvalCOCOCommand: ParsableCommand {
               hcqd eval coco --model M.safetensors --images DIR --annotations A.json --results found.json
               hcqd eval coco --detections found.json --annotations A.json --task keypoints --no-small
 
-            --results writes boxes, masks and joints with the detection score, which ranks boxes and joints, and beside \
-            it the same with the segmentation score, which ranks masks: found.json and found.segm.json.
+            --results writes boxes, masks and joints with the detection score, which ranks boxes, and beside it the same \
+            with the score that ranks masks (x mean probability inside the mask) and the one that ranks joints (x mean \
+            joint confidence): found.json, found.segm.json, found.keypoints.json.
             """)
 
     @Option(help: "Annotations in COCO's JSON format.", completion: .file(extensions: ["json"]))
@@ -76,19 +77,18 @@ struct EvalCOCOCommand: ParsableCommand {
             network: network, inputSize: try inputSize(), threads: threads, threshold: threshold,
             masks: task.isEmpty ? dataset.tasks.contains(.segm) : task.contains(.segm))
         let found = try survey.people(of: dataset, in: folder, only: chosen)
-        let (byDetection, byMask) = (found.results(scoredAs: .bbox), found.results(scoredAs: .segm))
         let path = results ?? "detections"
-        let maskPath = (path.hasSuffix(".json") ? String(path.dropLast(5)) : path) + ".segm.json"
-        let tasks = wanted(dataset, in: byDetection)
-        if results != nil {
-            try write(byDetection, to: path)
-            if tasks.contains(.segm) { try write(byMask, to: maskPath) }
+        let stem = path.hasSuffix(".json") ? String(path.dropLast(5)) : path
+        let byDetection = found.results(scoredAs: .bbox)
+        if results != nil { try write(byDetection, to: path) }
+        var ranked: [(results: [COCOResult], path: String, tasks: [COCOTask])] = []
+        for task in wanted(dataset, in: byDetection) {
+            let ownPath = task == .bbox ? path : "\(stem).\(task.rawValue).json"
+            let own = task == .bbox ? byDetection : found.results(scoredAs: task)
+            if results != nil, task != .bbox { try write(own, to: ownPath) }
+            ranked.append((own, ownPath, [task]))
         }
-        try judge(
-            dataset,
-            [
-                (byDetection, path, tasks.filter { $0 != .segm }), (byMask, maskPath, tasks.filter { $0 == .segm }),
-            ], images: chosen)
+        try judge(dataset, ranked, images: chosen)
     }
 
     private func write(_ results: [COCOResult], to path: String) throws {

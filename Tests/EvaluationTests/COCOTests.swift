@@ -116,4 +116,14 @@ import Testing
             }
         }
     }
+
+    @Test func everyKindIsRankedByItsOwnScore() {
+        let joints = (0..<17).map { Keypoint(position: Point(x: 0.5, y: 0.5), confidence: $0 < 8 ? 1 : 0.15) }
+        let person = Person(
+            box: Box(x0: 0.1, y0: 0.1, x1: 0.4, y1: 0.9), score: 0.8, maskScore: 0.6, keypoints: joints)
+        let size = PixelSize(width: 64, height: 48)
+        let scores = COCOTask.allCases.map { COCOResult(person, image: 1, size: size, scoredAs: $0).score }
+        // 0.8 x (8 x 1 + 9 x 0.15) / 17 for the joints.
+        #expect(zip(scores, [0.8, 0.6, 0.44]).allSatisfy { abs($0 - $1) < 1e-6 })
+    }
 }

@@ -6,7 +6,7 @@ arXiv:2004.10934. Everything is drawn from the generator that is handed in.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -31,7 +31,7 @@ class Target:
 
 @dataclass
 class Settings:
-    """How canvases are composed. Scales multiply a picture's pixels; heights are of pasted people, in canvas pixels."""
+    """How canvases are composed. Scales multiply the one at which a picture fits; heights are of pasted people, in canvas pixels."""
 
     mosaic: float = 0.4
     paste: float = 0.4
@@ -39,6 +39,10 @@ class Settings:
     scale: tuple[float, float] = (0.4, 2.0)
     colour: float = 0.5
     aspect: float = 0.1  # the aspect ratio changes by up to this share
+    # How often a picture of a set (named by its start) is drawn, against 1 for those of the others.
+    shares: dict[str, float] = field(
+        default_factory=lambda: {"ccp": 0.35, "davis": 1.0, "pennfudan": 2.0, "lspet": 0.4, "coco-train": 2.0, "negatives": 0.3}
+    )
     least_area: float = 0.0  # people with fewer pixels on the canvas are ignored
 
 
@@ -48,8 +52,8 @@ class Composer:
     def __init__(self, samples: list[Sample], settings: Settings) -> None:
         self.samples, self.settings = samples, settings
         self.cutouts = [(s, p) for s in samples for p in s.people if p.mask is not None and p.area > 2500]
-        weight = {"ccp": 0.35, "davis": 1.0, "pennfudan": 2.0, "lspet": 0.4, "coco-train": 2.0, "negatives": 0.3}
-        probability = np.array([next((w for k, w in weight.items() if s.set_name.startswith(k)), 1.0) for s in samples])
+        shares = settings.shares.items()
+        probability = np.array([next((w for k, w in shares if s.set_name.startswith(k)), 1.0) for s in samples])
         self.probability = probability / probability.sum()
 
     def __call__(self, rng: np.random.Generator, height: int, width: int) -> tuple[np.ndarray, list[Target], np.ndarray, list[str]]:

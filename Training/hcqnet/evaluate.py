@@ -102,20 +102,19 @@ def ochuman_to_coco(content: dict) -> dict:
     return {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "person"}]}
 
 
-def results(image_id: int, found: Found) -> tuple[list[dict], list[dict]]:
-    """COCO results: boxes with joints, and masks (their own score)."""
-    boxes, masks = [], []
+def results(image_id: int, found: Found) -> dict[str, list[dict]]:
+    """COCO results by kind, each ranked by its own score: detection; x mean probability in the mask; x mean joint confidence."""
+    boxes, masks, poses = [], [], []
     for i, score in enumerate(found.scores):
         x0, y0, x1, y1 = (float(v) for v in found.boxes[i])
         entry = {"image_id": image_id, "category_id": 1}
-        boxes.append(entry | {
-            "bbox": [x0, y0, x1 - x0, y1 - y0], "score": float(score),
-            "keypoints": [float(v) for v in found.joints[i].reshape(-1)],
-        })
+        boxes.append(entry | {"bbox": [x0, y0, x1 - x0, y1 - y0], "score": float(score)})
+        joints = [float(v) for v in found.joints[i].reshape(-1)]
+        poses.append(entry | {"keypoints": joints, "score": float(score * found.joints[i, :, 2].mean())})
         if found.masks:
             code = rle.encode(np.asfortranarray(found.masks[i].astype(np.uint8)))
             masks.append(entry | {"segmentation": code, "score": float(found.mask_scores[i])})
-    return boxes, masks
+    return {"bbox": boxes, "segm": masks, "keypoints": poses}
 
 
 def average_precision(coco: COCO, entries: list[dict], kind: str, no_small: bool = False) -> np.ndarray:
@@ -138,13 +137,11 @@ def average_precision(coco: COCO, entries: list[dict], kind: str, no_small: bool
 
 def report(coco: COCO, paths: dict[int, Path], finder, kinds: tuple[str, ...], no_small: bool = False) -> dict[str, tuple]:
     """(AP, AP50, low, high) of every kind; `finder(picture)` gives `Found`."""
-    boxes, masks = [], []
+    entries: dict[str, list[dict]] = {"bbox": [], "segm": [], "keypoints": []}
     for image_id, path in paths.items():
         picture = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
-        b, m = results(image_id, finder(picture))
-        boxes += b
-        masks += m
-    entries = {"bbox": boxes, "keypoints": boxes, "segm": masks}
+        for kind, found in results(image_id, finder(picture)).items():
+            entries[kind] += found
     out = {}
     for kind in kinds:
         stats = average_precision(coco, entries[kind], kind, no_small)

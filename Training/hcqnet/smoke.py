@@ -95,7 +95,7 @@ def main() -> int:
         entries = []
         for image_id, path in paths.items():
             picture = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
-            entries += results(image_id, find_people(trainer.average, picture, SIZE, 0.05, masks=False))[0]
+            entries += results(image_id, find_people(trainer.average, picture, SIZE, 0.05, masks=False))["keypoints"]
         ap = float(average_precision(coco, entries, "keypoints")[0])
         seconds = time.time() - started
         print(f"step {trainer.done}  {seconds:.0f} s  loss {sum(terms.values()):.2f}  keypoint AP {ap:.3f}", flush=True)

@@ -30,7 +30,7 @@ public struct COCOResult: Codable, Sendable, Equatable {
     }
 
     /// A person found in a picture of `size`.
-    /// - Parameter scoredAs: `.segm` takes the segmentation score, anything else the detection score.
+    /// - Parameter scoredAs: which score is taken: detection, segmentation or pose.
     public init(_ person: Person, image: Int, category: Int = 1, size: PixelSize, scoredAs task: COCOTask = .bbox) {
         let (w, h) = (Double(size.width), Double(size.height))
         let box = person.box
@@ -43,7 +43,7 @@ public struct COCOResult: Codable, Sendable, Equatable {
                 : person.keypoints.flatMap {
                     [Double($0.position.x) * w, Double($0.position.y) * h, Double($0.confidence)]
                 },
-            score: Double(task == .segm ? person.maskScore : person.score))
+            score: Double(person.score(for: task)))
     }
 
     /// Reads a COCO results file.
@@ -57,5 +57,16 @@ public struct COCOResult: Codable, Sendable, Equatable {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
         return String(decoding: try encoder.encode(results), as: UTF8.self)
+    }
+}
+
+extension Person {
+    /// What ranks boxes, masks or joints.
+    func score(for task: COCOTask) -> Float {
+        switch task {
+        case .bbox: score
+        case .segm: maskScore
+        case .keypoints: poseScore
+        }
     }
 }
