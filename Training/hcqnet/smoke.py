@@ -81,6 +81,7 @@ def main() -> int:
     recipe = dataclasses.replace(
         recipe, weights=weights, frozen=(), frozen_steps=0, train_queries=24, average=0.9, steps=3000, decay_steps=0, lr=8e-4,
         picodet_file=str(options.teachers / "picodet_s_416_coco.onnx"),
+        tinypose_file=str(options.teachers / "pp_tinypose_256_192_fp16.xml"),
     )  # fmt: skip
     trainer, samples = Trainer(recipe), eight(options.data)
     batch = batch_of(samples)
