@@ -1,10 +1,12 @@
 """Person AP for boxes, masks and joints on the validation part, pycocotools being the judge.
 
     python -m hcqnet.evaluate --model M.safetensors --data DIR [--teachers DIR] [--size 384x640] [--limit N]
+    python -m hcqnet.evaluate --data DIR --truth OUT
     python -m hcqnet.evaluate --model M.safetensors --images DIR --annotations A.json [--ochuman] [--no-small]
 
 The first form takes the validation part of unpacked shards; `--teachers` scores the teachers' pipeline on the same
-pictures beside it. The second takes any COCO file, or OCHuman's own (`--ochuman`). `--no-small` leaves out people under
+pictures beside it; `--truth` writes the labels of both parts as OUT/complete.json and OUT/joints.json, whose file names are
+relative to DIR, for `hcqd eval coco --images DIR`. The last takes any COCO file, or OCHuman's own (`--ochuman`). `--no-small` leaves out people under
 32x32 pixels, as the paper's Table 4. AP50 comes with a bootstrap interval (95 %, pictures drawn anew 200 times).
 """
 
@@ -192,6 +194,7 @@ def main() -> None:
     parser.add_argument("--no-small", action="store_true", help="without people under 32x32 pixels")
     parser.add_argument("--teachers", type=Path)
     parser.add_argument("--validation", type=Path, default=Path(__file__).parent.parent / "validation.json")
+    parser.add_argument("--truth", type=Path, help="write the validation part's labels into this folder")
     parser.add_argument("--size", default="384x640")
     parser.add_argument("--limit", type=int)
     parser.add_argument("--threads", type=int, default=2)
@@ -205,10 +208,19 @@ def main() -> None:
     if arguments.teachers:
         finders["teachers"] = _teachers(arguments.teachers, arguments.threads)
     for part, (coco, paths), kinds in _parts(arguments):
+        if arguments.truth:
+            write_truth(coco, paths, arguments.data, arguments.truth / f"{part.split()[0]}.json")
         for name, finder in finders.items():
             figures = report(coco, paths, finder, kinds, arguments.no_small)
             text = "  ".join(f"{k} AP {a:.3f} AP50 {b:.3f} [{c:.3f}, {d:.3f}]" for k, (a, b, c, d) in figures.items())
             print(f"{part}, {len(paths)} pictures, {name}: {text}", flush=True)
+
+
+def write_truth(coco: COCO, paths: dict[int, Path], root: Path, file: Path) -> None:
+    """The labels as one COCO file; pictures are named from `root`."""
+    images = [i | {"file_name": str(paths[i["id"]].relative_to(root))} for i in coco.dataset["images"]]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(coco.dataset | {"images": images}))
 
 
 def _parts(arguments: argparse.Namespace) -> list[tuple]:
