@@ -6,8 +6,9 @@ SHELL := /bin/bash
 HCQD_DATA ?= ../shared/data
 export HCQD_DATA
 
-# What Debian 12 must have installed; `setup` installs what is missing.
-APT := libavformat-dev libavcodec-dev libswscale-dev libavutil-dev libopenblas-dev libmosquitto-dev pkg-config ffmpeg opencv-doc \
+# What Debian 12 must have installed; `setup` installs what is missing. First what a Swift toolchain needs to run.
+APT := binutils git libc6-dev libcurl4 libedit2 libgcc-12-dev libncurses6 libsqlite3-0 libstdc++-12-dev libxml2 libz3-4 tzdata \
+       zlib1g-dev libavformat-dev libavcodec-dev libswscale-dev libavutil-dev libopenblas-dev libmosquitto-dev pkg-config ffmpeg opencv-doc \
        python3 python3-venv jq libgl1 curl
 # What the tests talk to besides: a broker, Prometheus' checker, an RTSP server that is not ours.
 APT_TEST := mosquitto mosquitto-clients prometheus python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base \
