@@ -25,7 +25,9 @@ func check(_ call: String, _ code: Int32) throws(FFmpegFailure) -> Int32 {
 /// user should know comes as `IngestError` or `IngestWarning`.
 func silenceFFmpeg() { _ = silenced }
 
-private let silenced: Void = av_log_set_level(AV_LOG_QUIET)
+private let silenced: Void = av_log_set_callback { context, level, format, _ in
+    DecoderComplaints.hear(context, level: level, format: format)
+}
 
 extension FFmpegFailure {
     /// The error of a source for this failure.

@@ -10,7 +10,9 @@ public enum IngestWarning: Equatable, Sendable {
     case decodeErrors(count: Int)
     /// Pictures with damage in them that were delivered (files).
     case damagedPictures(count: Int)
-    /// Pictures left out until the next key frame, because what they build on was damaged (cameras).
+    /// Places where pictures were lost on their way (cameras).
+    case missingPictures(gaps: Int)
+    /// Pictures left out until the next key frame, because what they build on was damaged or lost (cameras).
     case droppedPictures(count: Int)
     /// Pictures of a folder that could not be decoded.
     case unreadablePictures(count: Int, first: String)
@@ -41,8 +43,8 @@ public enum IngestWarning: Equatable, Sendable {
     func isNewerCount(of other: IngestWarning) -> Bool {
         switch (self, other) {
         case (.decodeErrors, .decodeErrors), (.damagedPictures, .damagedPictures),
-            (.droppedPictures, .droppedPictures), (.unreadablePictures, .unreadablePictures),
-            (.repairedTimeStamps, .repairedTimeStamps):
+            (.missingPictures, .missingPictures), (.droppedPictures, .droppedPictures),
+            (.unreadablePictures, .unreadablePictures), (.repairedTimeStamps, .repairedTimeStamps):
             true
         default: false
         }
@@ -62,6 +64,8 @@ extension IngestWarning: CustomStringConvertible {
         case .damagedPictures(let count): "\(count) \(count == 1 ? "picture is" : "pictures are") damaged"
         case .droppedPictures(let count):
             "\(count) \(count == 1 ? "picture" : "pictures") dropped after errors, until the next key frame"
+        case .missingPictures(let gaps):
+            "pictures were lost on their way \(gaps == 1 ? "once" : "\(gaps) times"); over UDP, transport: tcp loses none"
         case .unreadablePictures(let count, let first):
             "\(count) \(count == 1 ? "picture" : "pictures") could not be decoded, the first is \(first)"
         case .discontinuity(let at, let jump):

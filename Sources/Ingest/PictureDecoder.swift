@@ -16,6 +16,13 @@ final class PictureDecoder {
     let hardwareRefusal: String?
     /// Packets that were refused.
     private(set) var errorCount = 0
+    /// Places where pictures are missing from a live stream.
+    private(set) var gapCount = 0
+    /// Numbers of the packets before which pictures are missing, until a picture has come out that tells of it.
+    private var gaps: [Int64] = []
+    private var packetNumber: Int64 = 0
+    private var numbers: PictureNumbers?
+    private let complaints: DecoderComplaints?
     private var context: UnsafeMutablePointer<AVCodecContext>
     private var consecutiveErrors = 0
     private var isDraining = false
@@ -24,10 +31,11 @@ final class PictureDecoder {
 
     /// - Parameters:
     ///   - threads: 1 for live streams, whose pictures must not wait for later ones.
+    ///   - isLive: whether pictures that are missing are noticed.
     ///   - isStrict: makes every packet with a fault in it an error, instead of a picture with the fault concealed.
     init(
-        _ stream: UnsafeMutablePointer<AVStream>, threads: Int, isStrict: Bool, hardware: ConnectionSettings.Hardware,
-        location: Location
+        _ stream: UnsafeMutablePointer<AVStream>, threads: Int, isLive: Bool, isStrict: Bool,
+        hardware: ConnectionSettings.Hardware, location: Location
     ) throws(IngestError) {
         let parameters = stream.pointee.codecpar.pointee
         codecID = parameters.codec_id
@@ -48,6 +56,11 @@ final class PictureDecoder {
         let usesHardware = hardware == .vaapi && hardwareRefusal == nil
         title = usesHardware ? codecName + " (vaapi)" : codecName
         surface = usesHardware ? av_frame_alloc() : nil
+        complaints = isLive && codecID == AV_CODEC_ID_HEVC ? DecoderComplaints(of: made) : nil
+        if isLive && codecID == AV_CODEC_ID_H264 {
+            numbers = PictureNumbers(
+                extradata: UnsafeBufferPointer(start: parameters.extradata, count: Int(parameters.extradata_size)))
+        }
         do {
             try check("avcodec_parameters_to_context", avcodec_parameters_to_context(made, stream.pointee.codecpar))
             try check("avcodec_open2", avcodec_open2(made, codec, nil))
@@ -65,15 +78,37 @@ final class PictureDecoder {
 
     /// Hands in a packet, or nil to get out what is still inside.
     func send(_ packet: UnsafeMutablePointer<AVPacket>?) {
-        if packet == nil { isDraining = true }
+        packetNumber += 1
+        // The decoder hands this on to the packet's picture, which may come out later.
+        context.pointee.reordered_opaque = packetNumber
+        if let packet {
+            let bytes = UnsafeBufferPointer(start: packet.pointee.data, count: Int(packet.pointee.size))
+            if numbers?.misses(bytes) == true { noteGap() }
+        } else {
+            isDraining = true
+        }
         let code = avcodec_send_packet(context, packet)
+        if complaints?.takeMissingReferences() == true { noteGap() }
         if code < 0 && code != hcq_averror(EAGAIN) && code != hcq_averror_eof() { errorCount += 1 }
+    }
+
+    private func noteGap() {
+        gapCount += 1
+        gaps.append(packetNumber)
+    }
+
+    /// Whether a picture is the first that was decoded after a gap. To be asked once, of each.
+    func followsGap(_ frame: UnsafeMutablePointer<AVFrame>) -> Bool {
+        let count = gaps.count
+        gaps.removeAll { $0 <= frame.pointee.reordered_opaque }
+        return gaps.count < count
     }
 
     /// Takes out the next picture in presentation order.
     func receive(into frame: UnsafeMutablePointer<AVFrame>) -> Receiving {
         while true {
             let code = avcodec_receive_frame(context, frame)
+            if complaints?.takeMissingReferences() == true { noteGap() }
             if code >= 0 {
                 consecutiveErrors = 0
                 if fetchFromHardware(frame) { return .picture }

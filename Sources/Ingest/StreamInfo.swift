@@ -62,6 +62,8 @@ public struct IngestStatistics: Sendable, Equatable {
     public var dropped = 0
     /// Packets, or files of a folder, that could not be decoded.
     public var decodeErrors = 0
+    /// Places where pictures are missing from a live stream.
+    public var gaps = 0
     public var keyFrames = 0
     /// Pictures from the last key frame but one to the last; nil before the second.
     public var keyFrameInterval: Int?

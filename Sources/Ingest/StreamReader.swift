@@ -27,6 +27,7 @@ final class StreamReader {
     private var isDraining = false
     private var timeBase: AVRational
     private var errorsOfFormerDecoders = 0
+    private var gapsOfFormerDecoders = 0
     private(set) var lastPacketIsPartial = false
     /// Why reading ended, when it was not at the end.
     private(set) var readFailure: FFmpegFailure?
@@ -47,8 +48,8 @@ final class StreamReader {
         let threads = demuxer.isLive ? 1 : Self.threads(settings, for: codec)
         isStrict = threads > 1 && Self.strictCodecs.contains(codec)
         decoder = try PictureDecoder(
-            demuxer.stream, threads: threads, isStrict: isStrict, hardware: settings.connection.hardware,
-            location: location)
+            demuxer.stream, threads: threads, isLive: demuxer.isLive, isStrict: isStrict,
+            hardware: settings.connection.hardware, location: location)
         packet = av_packet_alloc()
         if let reason = decoder.hardwareRefusal { findings.append(.hardwareUnavailable(reason: reason)) }
     }
@@ -73,6 +74,9 @@ final class StreamReader {
     /// Packets that could not be decoded so far.
     var decodeErrors: Int { errorsOfFormerDecoders + decoder.errorCount }
 
+    /// Places where pictures are missing from a live stream so far.
+    var gapCount: Int { gapsOfFormerDecoders + decoder.gapCount }
+
     func takeFindings() -> [IngestWarning] {
         defer { findings.removeAll() }
         return findings
@@ -96,8 +100,8 @@ final class StreamReader {
         demuxer = try Demuxer(demuxer.location, connection: settings.connection, interruption: interruption)
         timeBase = demuxer.stream.pointee.time_base
         decoder = try PictureDecoder(
-            demuxer.stream, threads: 1, isStrict: false, hardware: settings.connection.hardware,
-            location: demuxer.location)
+            demuxer.stream, threads: 1, isLive: demuxer.isLive, isStrict: false,
+            hardware: settings.connection.hardware, location: demuxer.location)
         av_packet_free(&heldPacket)
         (errorsOfFormerDecoders, isDraining, readFailure) = (0, false, nil)
         if let seekTarget { _ = demuxer.seek(to: av_rescale_q(seekTarget, hcq_time_base_q(), timeBase)) }
@@ -152,9 +156,10 @@ final class StreamReader {
     private func reopenDecoder() throws(IngestError) {
         let former = decoder.title
         errorsOfFormerDecoders += decoder.errorCount
+        gapsOfFormerDecoders += decoder.gapCount
         decoder = try PictureDecoder(
-            demuxer.stream, threads: 1, isStrict: false, hardware: settings.connection.hardware,
-            location: demuxer.location)
+            demuxer.stream, threads: 1, isLive: demuxer.isLive, isStrict: false,
+            hardware: settings.connection.hardware, location: demuxer.location)
         timeBase = demuxer.stream.pointee.time_base
         isDraining = false
         findings.append(.codecChanged(from: former, to: decoder.title))

@@ -135,6 +135,10 @@ public final class VideoSource: @unchecked Sendable {
                 warn(.decodeErrors(count: statistics.decodeErrors))
                 if info.isLive { waitsForKeyFrame = true }
             }
+            if reader.gapCount != statistics.gaps {
+                statistics.gaps = reader.gapCount
+                warn(.missingPictures(gaps: statistics.gaps))
+            }
             return stamp
         }
     }
@@ -163,7 +167,8 @@ public final class VideoSource: @unchecked Sendable {
             if isDamaged { warn(.damagedPictures(count: statistics.damaged)) }
             return !(isDamaged && hasStrangeSize) || drop()
         }
-        if isDamaged { waitsForKeyFrame = true }
+        let followsGap = followsGap
+        if isDamaged || followsGap { waitsForKeyFrame = true }
         guard waitsForKeyFrame else { return true }
         // A stream with intra refresh has no key frames; after 300 pictures it has healed.
         if !isDamaged && (frame.pointee.key_frame != 0 || droppedInARow >= 300) {
@@ -173,6 +178,10 @@ public final class VideoSource: @unchecked Sendable {
         }
         droppedInARow += 1
         return drop()
+    }
+
+    private var followsGap: Bool {
+        if case .stream(let reader) = input { reader.decoder.followsGap(frame) } else { false }
     }
 
     /// A damaged header can claim any size; a true change of size comes undamaged.

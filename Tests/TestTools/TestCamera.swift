@@ -46,8 +46,8 @@ public final class TestCamera: Sendable {
     private let server: TestServer
     private let folder: TemporaryFolder
 
-    /// - Parameter clips: H.264 files; nil makes a day of 640x360 and a night of 320x240, 4 s each, a key frame a
-    ///   second.
+    /// - Parameter clips: H.264 files; nil makes a day of 640x360, a night of 320x240 and the day in H.265, 4 s each, a key
+    ///   frame a second.
     public init(clips: [String]? = nil) throws {
         folder = try TemporaryFolder()
         server = try TestServer("rtsp_camera.py", ["--while-stdin"] + (try clips ?? Self.dayAndNight(in: folder)))
@@ -60,12 +60,13 @@ public final class TestCamera: Sendable {
     }
 
     private static func dayAndNight(in folder: TemporaryFolder) throws -> [String] {
-        try ["640x360", "320x240"].map { size in
-            let file = folder.file(size + ".h264")
-            try ffmpeg(
-                "-f", "lavfi", "-i", "testsrc2=size=\(size):rate=25:duration=4", "-c:v", "libx264", "-preset",
-                "veryfast",
-                "-g", "25", "-bf", "0", "-f", "h264", file)
+        try [("640x360", "h264"), ("320x240", "h264"), ("640x360", "h265")].map { size, codec in
+            let file = folder.file(size + "." + codec)
+            let options = codec == "h264" ? ["-g", "25", "-bf", "0"] : ["-x265-params", "keyint=25:bframes=0:log-level=none"]
+            try run(
+                ["ffmpeg", "-v", "error", "-nostdin", "-f", "lavfi", "-i", "testsrc2=size=\(size):rate=25:duration=4", "-c:v"]
+                    + [codec == "h264" ? "libx264" : "libx265", "-preset", "veryfast"] + options
+                    + ["-f", codec == "h264" ? "h264" : "hevc", file])
             return file
         }
     }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A network camera for tests: serves H.264 files over RTSP and misbehaves on request.
+"""A network camera for tests: serves H.264 and H.265 files over RTSP and misbehaves on request.
 
     rtsp_camera.py day.h264 [night.h264 ...] [--port 0] [--fps 25]
 
@@ -25,6 +25,7 @@ Query keys (times in seconds, counts in pictures of this connection):
     pause_after=N, pause_for=S         a gap in sending, not in time-stamps
     garbage_after=N, garbage_for=M     random bytes in the packets of M pictures
     lose=N             leaves out every Nth packet
+    skip=N             leaves out every Nth picture
     jump_after=N, jump=S               time-stamps jump by S, which may be negative
     back_and_forth=N   the time-stamps of every Nth pair of pictures change places
     first_timestamp=T  the first RTP time-stamp (4294000000 wraps after 11 s)
@@ -50,21 +51,68 @@ from urllib.parse import parse_qs, urlsplit
 
 CLOCK = 90_000
 LARGEST_PAYLOAD = 1400
-IDR, SEI, SPS, PPS, DELIMITER = 5, 6, 7, 8, 9
+
+
+class H264:
+    """What of a NAL unit is where; RFC 6184 for RTP."""
+
+    name, header_bytes, fragment_kind = "H264", 1, 28
+    parameter_sets, delimiter, before_picture = (7, 8), 9, (6, 7, 8, 9)
+
+    @staticmethod
+    def kind(unit: bytes) -> int:
+        return unit[0] & 31
+
+    @staticmethod
+    def is_slice(kind: int) -> bool:
+        return kind in (1, 5)
+
+    @staticmethod
+    def with_kind(header: bytes, kind: int) -> bytes:
+        return bytes([header[0] & 0xE0 | kind])
+
+    @staticmethod
+    def format(sets: list) -> str:
+        return f"packetization-mode=1;sprop-parameter-sets={sets[0]},{sets[1]}"
+
+
+class H265:
+    """The same of HEVC; RFC 7798."""
+
+    name, header_bytes, fragment_kind = "H265", 2, 49
+    parameter_sets, delimiter, before_picture = (32, 33, 34), 35, (32, 33, 34, 35, 39)
+
+    @staticmethod
+    def kind(unit: bytes) -> int:
+        return unit[0] >> 1 & 63
+
+    @staticmethod
+    def is_slice(kind: int) -> bool:
+        return kind < 32
+
+    @staticmethod
+    def with_kind(header: bytes, kind: int) -> bytes:
+        return bytes([header[0] & 0x81 | kind << 1, header[1]])
+
+    @staticmethod
+    def format(sets: list) -> str:
+        return f"sprop-vps={sets[0]};sprop-sps={sets[1]};sprop-pps={sets[2]}"
 
 
 class Clip:
-    """The access units of an H.264 elementary stream."""
+    """The access units of an H.264 or, from a file named so, of an H.265 elementary stream."""
 
     def __init__(self, path: str) -> None:
+        self.codec = H265 if path.endswith((".h265", ".hevc")) else H264
         stream = read_annex_b(path)
         units = [unit.rstrip(b"\0") for unit in re.split(rb"\0{2,3}\x01", stream)]
         units = [unit for unit in units if unit]
-        kinds = [unit[0] & 31 for unit in units]
-        if SPS not in kinds or PPS not in kinds:
-            raise SystemExit(f"{path}: no H.264 parameter sets found")
-        self.sps, self.pps = units[kinds.index(SPS)], units[kinds.index(PPS)]
-        self.pictures = list(group_pictures(units))
+        kinds = [self.codec.kind(unit) for unit in units]
+        missing = [kind for kind in self.codec.parameter_sets if kind not in kinds]
+        if missing:
+            raise SystemExit(f"{path}: no {self.codec.name} parameter sets of type {missing} found")
+        self.sets = [units[kinds.index(kind)] for kind in self.codec.parameter_sets]
+        self.pictures = list(group_pictures(units, self.codec))
 
 
 def read_annex_b(path: str) -> bytes:
@@ -76,18 +124,18 @@ def read_annex_b(path: str) -> bytes:
     return subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
 
 
-def group_pictures(units):
+def group_pictures(units, codec):
     """Yields lists of NAL units: everything that belongs to one coded picture."""
     picture, has_slice = [], False
     for unit in units:
-        kind = unit[0] & 31
-        is_slice = kind in (1, IDR)
-        # first_mb_in_slice is 0 when the first bit of the slice header is set: a new picture.
-        starts_anew = kind in (SEI, SPS, PPS, DELIMITER) or (is_slice and unit[1] & 0x80)
+        kind = codec.kind(unit)
+        is_slice = codec.is_slice(kind)
+        # The first bit of the slice header is set (H.264: first_mb_in_slice is 0): a new picture.
+        starts_anew = kind in codec.before_picture or (is_slice and unit[codec.header_bytes] & 0x80)
         if has_slice and starts_anew:
             yield picture
             picture, has_slice = [], False
-        if kind != DELIMITER:
+        if kind != codec.delimiter:
             picture.append(unit)
         has_slice |= is_slice
     if has_slice:
@@ -203,15 +251,15 @@ class Connection(socketserver.StreamRequestHandler):
         return fields.get("username") == user and fields.get("response") == expected
 
     def description(self) -> str:
-        codec = self.behaviour.text("codec", "H264")
+        codec = self.behaviour.text("codec", self.clip.codec.name)
         lines = ["v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=camera", "c=IN IP4 0.0.0.0", "t=0 0", "a=control:*"]
         if codec == "PCMU":
             lines += ["m=audio 0 RTP/AVP 0", "a=rtpmap:0 PCMU/8000", "a=control:track1"]
         else:
             clip = self.clip
-            sets = ",".join(base64.b64encode(unit).decode() for unit in (clip.sps, clip.pps))
+            sets = [base64.b64encode(unit).decode() for unit in clip.sets]
             lines += ["m=video 0 RTP/AVP 96", f"a=rtpmap:96 {codec}/{CLOCK}"]
-            lines += [f"a=fmtp:96 packetization-mode=1;sprop-parameter-sets={sets}"] if codec == "H264" else []
+            lines += [f"a=fmtp:96 {clip.codec.format(sets)}"] if codec == clip.codec.name else []
             lines += [f"a=framerate:{self.behaviour.fps:g}", "a=control:track1"]
         return "\r\n".join(lines) + "\r\n"
 
@@ -304,8 +352,10 @@ class Sender:
             if "switch_after" in behaviour.values and self.count == behaviour.number("switch_after"):
                 clips = self.connection.server.clips
                 clip, place = clips[behaviour.number("switch_to", 1) % len(clips)], 0
-                picture = [clip.sps, clip.pps] + clip.pictures[0]
-            self.send_picture(picture, self.timestamp())
+                picture = clip.sets + clip.pictures[0]
+            skip = behaviour.number("skip")
+            if not skip or (self.count + 1) % skip != 0:
+                self.send_picture(picture, self.timestamp())
             self.count += 1
             place = (place + 1) % len(clip.pictures)
             ahead = started + self.count / behaviour.fps - time.monotonic()
@@ -329,7 +379,7 @@ class Sender:
         is_garbage = 0 <= after <= self.count < after + length
         for i, unit in enumerate(picture):
             is_last = i == len(picture) - 1
-            for payload, ends_unit in fragments(unit):
+            for payload, ends_unit in fragments(unit, self.connection.clip.codec):
                 if is_garbage:
                     payload = payload[:2] + self.random.randbytes(len(payload) - 2)
                 self.send_packet(payload, is_last and ends_unit, stamp)
@@ -343,17 +393,18 @@ class Sender:
             self.connection.send(0, header + payload)
 
 
-def fragments(unit: bytes):
-    """A NAL unit as RTP payloads: whole or, when it is long, as FU-A fragments (RFC 6184)."""
+def fragments(unit: bytes, codec):
+    """A NAL unit as RTP payloads: whole or, when it is long, in fragments (FU-A, FU)."""
     if len(unit) <= LARGEST_PAYLOAD:
         yield unit, True
         return
-    indicator, kind, rest = (unit[0] & 0xE0) | 28, unit[0] & 31, unit[1:]
-    step = LARGEST_PAYLOAD - 2
+    header, rest = unit[: codec.header_bytes], unit[codec.header_bytes :]
+    step = LARGEST_PAYLOAD - codec.header_bytes - 1
     for start in range(0, len(rest), step):
         is_end = start + step >= len(rest)
         flags = (0x80 if start == 0 else 0) | (0x40 if is_end else 0)
-        yield bytes([indicator, flags | kind]) + rest[start : start + step], is_end
+        start_of_payload = codec.with_kind(header, codec.fragment_kind) + bytes([flags | codec.kind(unit)])
+        yield start_of_payload + rest[start : start + step], is_end
 
 
 class Server(socketserver.ThreadingTCPServer):
@@ -369,7 +420,7 @@ class Server(socketserver.ThreadingTCPServer):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("files", nargs="+", help="H.264: Annex B, or anything that the ffmpeg tool can copy it from")
+    parser.add_argument("files", nargs="+", help="H.264 or NAME.h265: Annex B, or anything that the ffmpeg tool can copy it from")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--fps", type=float, default=25.0)
     parser.add_argument("--while-stdin", action="store_true", help="end when standard input is closed")

@@ -47,6 +47,11 @@ final class CameraCounters: Sendable {
         }
     }
 
+    /// Pictures that never became frames.
+    func skipped(_ count: Int, _ reason: SkipReason) {
+        state.withLock { $0.totals.skipped[reason, default: 0] += count }
+    }
+
     func told(_ frame: Frame, people: Int, inferenceNanoseconds: UInt64, eventTypes: [String]) {
         state.withLock { state in
             state.totals.framesInferred += 1

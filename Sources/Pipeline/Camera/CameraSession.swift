@@ -21,6 +21,7 @@ final class CameraSession {
     private let logger: Logger
     private var reports = RepeatedReports()
     private var decodeErrors = 0
+    private var droppedPictures = 0
     private var gate: MotionGate
     /// Monotonic seconds.
     private(set) var firstFrameAt: Double?
@@ -110,9 +111,14 @@ final class CameraSession {
     /// Passes on what the source noticed: breaks in time to the event log, errors to the journal, a few at a time.
     private func hear(_ source: VideoSource, _ teller: CameraTeller) {
         for news in source.takeNews() {
-            if case .decodeErrors(let count) = news {
+            switch news {
+            case .decodeErrors(let count):
                 camera.counters.decodeErrors(count - decodeErrors)
                 decodeErrors = count
+            case .droppedPictures(let count):
+                camera.counters.skipped(count - droppedPictures, .damaged)
+                droppedPictures = count
+            default: break
             }
             if news.breaksTracks {
                 teller.change(CameraChange(.discontinuity, reason: "time"), ending: .discontinuity)

@@ -30,6 +30,8 @@ public enum SkipReason: String, CaseIterable, Sendable {
     case busy
     /// Nothing moved.
     case motion
+    /// It, or a picture that it builds on, was damaged or lost on its way; so until the next key frame.
+    case damaged
     /// The camera was switched off or went away before the frame's turn.
     case closed
 }
