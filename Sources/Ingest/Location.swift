@@ -19,7 +19,7 @@ struct Location {
     init(_ text: String) throws(IngestError) {
         self.text = text
         shown = redactedURL(text)
-        if let scheme = Self.scheme(of: text), scheme != "file" {
+        if let scheme = urlScheme(of: text), scheme != "file" {
             kind = .url(scheme: scheme)
             return
         }
@@ -66,20 +66,27 @@ struct Location {
         default: false
         }
     }
-
-    private static func scheme(of text: String) -> String? {
-        guard let mark = text.firstRange(of: "://") else { return nil }
-        let scheme = text[..<mark.lowerBound]
-        guard let first = scheme.first, first.isLetter,
-            scheme.allSatisfy({ $0.isLetter || $0.isNumber || "+-.".contains($0) })
-        else { return nil }
-        return scheme.lowercased()
-    }
 }
+
+/// What stands before `://`, in small letters; nil when the text is no URL.
+public func urlScheme(of text: String) -> String? {
+    guard let mark = text.firstRange(of: "://") else { return nil }
+    let scheme = text[..<mark.lowerBound]
+    guard let first = scheme.first, first.isLetter,
+        scheme.allSatisfy({ $0.isLetter || $0.isNumber || "+-.".contains($0) })
+    else { return nil }
+    return scheme.lowercased()
+}
+
+/// The protocols by which cameras and servers are reached.
+public let knownSchemes = ["rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "srt", "rtp", "udp", "tcp", "file"]
 
 /// A URL as it may be shown: user name and password, and values of query keys that sound secret, become `***`.
 public func redactedURL(_ text: String) -> String {
-    guard let mark = text.firstRange(of: "://") else { return text }
+    guard let mark = text.firstRange(of: "://") else {
+        // A URL whose scheme was forgotten.
+        return text.firstMatch(of: /^[^\/:@]+:.*@/).map { "***@" + text[$0.range.upperBound...] } ?? text
+    }
     let scheme = text[..<mark.upperBound]
     var rest = text[mark.upperBound...]
     var query: Substring = ""

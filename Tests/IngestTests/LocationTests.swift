@@ -14,6 +14,7 @@ import Testing
         ("http://cam.local/a@2x.mp4", "http://cam.local/a@2x.mp4"),
         ("http://cam.local:8080/a@2x.mp4", "http://cam.local:8080/a@2x.mp4"),
         ("http://[::1]:80/x", "http://[::1]:80/x"), ("rtsp://cam/s?Access_Token=abc", "rtsp://cam/s?Access_Token=***"),
+        ("ann:secret@cam.local/live", "***@cam.local/live"), ("ann:p/a@ss@cam.local", "***@cam.local"),
         ("clip.mp4", "clip.mp4"), ("/a/b@c.mp4", "/a/b@c.mp4"),
     ])
     func credentialsAreNeverShown(url: String, shown: String) {

@@ -38,6 +38,23 @@ import Testing
         #expect(Set(reading.frames.map(\.hash)).count >= 9)
     }
 
+    @Test func filesAndCamerasComeOverTLS() throws {
+        try run(
+            "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", folder.file("k.pem"), "-out",
+            folder.file("c.pem"), "-days", "2", "-subj", "/CN=camera")
+        let both = try folder.write(bytes(of: folder.file("c.pem")) + bytes(of: folder.file("k.pem")), to: "both.pem")
+        let server = try TestServer("web_camera.py", [folder.path, "--certificate", both])
+        #expect(server.address.hasPrefix("https://"))
+        let reading = try Reading(server.address + "a.mp4", settings)
+        #expect(reading.frames == (try Reading(folder.file("a.mp4"))).frames)
+        #expect(try Reading(server.address + "live.mjpg?fps=50", settings, limit: 5).frames.count == 5)
+        let address = server.address.replacing("https://", with: "https://ann:s3cret@")
+        #expect(try Reading(address + "a.mp4?user=ann&password=s3cret", settings).frames.count == 50)
+        #expect(throws: IngestError.unauthorized(location: redactedURL(address + "a.mp4?user=ann&password=x"))) {
+            _ = try Reading(address + "a.mp4?user=ann&password=x", settings)
+        }
+    }
+
     @Test func failuresAreToldApart() throws {
         func failure(_ path: String) -> IngestError? {
             do {

@@ -14,6 +14,7 @@ import base64
 import http.server
 import os
 import pathlib
+import ssl
 import sys
 import threading
 import time
@@ -76,10 +77,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--certificate", type=pathlib.Path, help="speak TLS with this file's certificate and key")
     options = parser.parse_args()
     server = Server(("127.0.0.1", options.port), Handler)
     server.folder = options.folder
-    print(f"ready http://127.0.0.1:{server.server_address[1]}/", flush=True)
+    if options.certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(options.certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    print(f"ready http{'s' if options.certificate else ''}://127.0.0.1:{server.server_address[1]}/", flush=True)
     threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
     server.serve_forever()
 
