@@ -40,7 +40,7 @@ public struct SourceSettings: Sendable, Equatable {
 }
 
 /// How cameras and servers are reached and decoded: what the configuration holds for a camera.
-public struct ConnectionSettings: Codable, Sendable, Equatable {
+public struct ConnectionSettings: Codable, Sendable, Equatable, CheckedSettings {
     /// Under RTSP, where RTP packets travel.
     public enum Transport: String, Codable, Sendable, CaseIterable {
         case tcp, udp
@@ -61,6 +61,12 @@ public struct ConnectionSettings: Codable, Sendable, Equatable {
     public var hardware: Hardware = .none
 
     public init() {}
+
+    public func problems() -> [SettingProblem] {
+        [
+            ("connect_timeout_s", connectTimeout), ("probe_timeout_s", probeTimeout), ("read_timeout_s", readTimeout),
+        ].compactMap { key, value in SettingProblem.outside(0.1...600, key, value, unit: "seconds") }
+    }
 
     enum CodingKeys: String, CodingKey {
         case transport

@@ -19,8 +19,10 @@ struct CheckCommand: ParsableCommand {
     func run() throws {
         try reporting {
             let configuration = try Configuration(contentsOf: file)
-            for problem in configuration.missingSecrets(Secrets(), file: file) { complain("warning: \(problem)") }
-            print("\(file): right, \(configuration.cameras.count) \(configuration.cameras.count == 1 ? "camera" : "cameras")")
+            let warnings = configuration.missingSecrets(Secrets(), file: file) + configuration.missingFiles(file: file)
+            for warning in warnings { complain("warning: \(warning)") }
+            let count = configuration.cameras.values.count { $0.enabled }
+            print("\(file): right, \(count == 0 ? "but there is no camera in it" : count == 1 ? "1 camera" : "\(count) cameras")")
         }
     }
 }

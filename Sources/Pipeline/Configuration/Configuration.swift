@@ -26,15 +26,15 @@ public struct Configuration: Codable, Sendable, Equatable, CheckedSettings {
     /// Reads and checks a file.
     /// - Throws: `ConfigurationError` with everything that is wrong in it.
     public init(contentsOf path: String) throws {
-        let text: String
-        do {
-            text = try String(contentsOfFile: path, encoding: .utf8)
-        } catch {
-            throw ConfigurationError(problems: [
-                ConfigurationProblem(
-                    file: path, line: nil, path: "", found: "a file that cannot be read as text",
-                    allowed: "a readable YAML file in UTF-8")
-            ])
+        func refused(_ reason: String) -> ConfigurationError {
+            ConfigurationError(problems: [ConfigurationProblem(file: path, line: nil, path: "", found: reason, allowed: "")])
+        }
+        guard FileManager.default.fileExists(atPath: path) else { throw refused("no such file") }
+        guard let bytes = FileManager.default.contents(atPath: path) else {
+            throw refused("cannot be read: it is a folder, or this user may not read it")
+        }
+        guard let text = String(bytes: bytes, encoding: .utf8) else {
+            throw refused("is no text in UTF-8: save it so, or convert it (iconv -f latin1 -t utf8)")
         }
         self = try ConfigurationFile.read(text, file: path, defaults: Configuration())
     }
@@ -52,6 +52,23 @@ public struct Configuration: Codable, Sendable, Equatable, CheckedSettings {
         return problems
     }
 
+    /// Every file that `file`'s settings name and that this machine does not have, or this user may not read.
+    public func missingFiles(file: String) -> [ConfigurationProblem] {
+        var places = [(["model", "path"], model.path), (["mqtt", "ca_file"], mqtt.caFile)]
+        places += cameras.sorted { $0.key < $1.key }.filter { urlScheme(of: $0.value.url) == nil }.map {
+            (["cameras", $0.key, "url"], $0.value.url)
+        }
+        return places.compactMap { path, name in
+            if name.isEmpty || name.contains(where: { "*?[$".contains($0) }) || FileManager.default.isReadableFile(atPath: name) {
+                return nil
+            }
+            let isCamera = path.first == "cameras"
+            return ConfigurationProblem(
+                file: file, line: nil, path: path.joined(separator: "."), found: "'\(redactedURL(name))', which cannot be read here",
+                allowed: isCamera ? "a URL like rtsp://HOST/PATH, or the path of a device or file" : "the path of a readable file")
+        }
+    }
+
     /// Every `${NAME}` in `file`'s settings that stands for nothing on this machine.
     public func missingSecrets(_ secrets: Secrets, file: String) -> [ConfigurationProblem] {
         var places: [([String], String)] = [
@@ -60,6 +77,12 @@ public struct Configuration: Codable, Sendable, Equatable, CheckedSettings {
         ]
         places += cameras.sorted { $0.key < $1.key }.map { (["cameras", $0.key, "url"], $0.value.url) }
         return places.compactMap { path, text -> ConfigurationProblem? in
+            // Not shown: it may be a part of a password.
+            if text.firstMatch(of: /\$[A-Za-z_]/) != nil {
+                return ConfigurationProblem(
+                    file: file, line: nil, path: path.joined(separator: "."), found: "a $ without braces, which stays as it is",
+                    allowed: "${NAME} for a secret")
+            }
             do throws(Secrets.Missing) {
                 _ = try secrets.expand(text)
                 return nil
@@ -146,6 +169,20 @@ public struct CameraSettings: Codable, Sendable, Equatable, DefaultSettings {
 
     public init() {}
 
+    /// A URL that no camera can have; whether anyone answers there is seen when it is opened.
+    private var urlProblem: SettingProblem? {
+        guard let scheme = urlScheme(of: url) else { return nil }
+        guard knownSchemes.contains(scheme) else {
+            let nearest = nearestName(to: scheme, among: knownSchemes).map { "; did you mean '\($0)://'?" } ?? ""
+            return SettingProblem(
+                path: ["url"], found: "'\(scheme)://'",
+                allowed: "\(knownSchemes.map { "\($0)://" }.joined(separator: ", ")) or a path" + nearest)
+        }
+        let rest = url.dropFirst(scheme.count + 3)
+        guard scheme != "file", rest.isEmpty || "/?#".contains(rest[rest.startIndex]) else { return nil }
+        return SettingProblem(path: ["url"], found: "'\(redactedURL(url))'", allowed: "\(scheme)://HOST/PATH: the host is missing")
+    }
+
     func problems(name: String) -> [SettingProblem] {
         var problems: [SettingProblem] = []
         if url.isEmpty {
@@ -157,6 +194,8 @@ public struct CameraSettings: Codable, Sendable, Equatable, DefaultSettings {
         if let fps, let problem = SettingProblem.outside(0.05...240, "fps", fps, unit: "per second") {
             problems.append(problem)
         }
+        if let problem = urlProblem { problems.append(problem) }
+        problems += connection.problems().map { $0.under("connection") }
         problems += motion.problems().map { $0.under("motion") }
         do { try events.validate() } catch { problems.append(error.settingProblem.under("events")) }
         return problems
@@ -170,6 +209,6 @@ extension EventSettingsError {
         let colon = text.firstIndex(of: ":") ?? text.startIndex
         let path = text[..<colon].split(whereSeparator: { ".[]".contains($0) }).map(String.init)
         let rest = text[colon...].drop { ": ".contains($0) }
-        return SettingProblem(path: path, found: String(rest), allowed: "what Config/hcqd.yaml says of this key")
+        return SettingProblem(path: path, found: String(rest), allowed: "")
     }
 }

@@ -18,12 +18,13 @@ enum ConfigurationFile {
         do {
             root = try Yams.compose(yaml: yaml)
         } catch {
-            throw ConfigurationError(problems: [problem(error, file: file)])
+            throw ConfigurationError(problems: [problem(error, in: yaml, file: file)])
         }
         let reader = SettingsReader(file: file)
         let node = root?.isNull == true ? nil : root
         let fallback = try SettingsReader.tree(defaults)
         let value = try? reader.read(T.self, node: node, fallback: fallback, path: [], near: root)
+        reader.hintAtOtherPlaces()
         guard let value, reader.problems.isEmpty else {
             throw ConfigurationError(problems: reader.problems.sorted { ($0.line ?? 0) < ($1.line ?? 0) })
         }
@@ -78,7 +79,7 @@ enum ConfigurationFile {
             allowed: problem.allowed)
     }
 
-    private static func problem(_ error: any Error, file: String) -> ConfigurationProblem {
+    private static func problem(_ error: any Error, in yaml: String, file: String) -> ConfigurationProblem {
         let (line, text): (Int?, String) =
             switch error as? YamlError {
             case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
@@ -90,7 +91,19 @@ enum ConfigurationFile {
             default: (nil, "\(error)")
             }
         return ConfigurationProblem(
-            file: file, line: line, path: "", found: text, allowed: "YAML: `key: value` lines, indented by spaces")
+            file: file, line: line, path: "", found: "this is no YAML: \(text)\(advice(text, line: line, in: yaml))", allowed: "")
+    }
+
+    /// What the parser's words mostly mean.
+    private static func advice(_ text: String, line: Int?, in yaml: String) -> String {
+        let lines = yaml.split(separator: "\n", omittingEmptySubsequences: false)
+        if let line, lines.indices.contains(line - 1), lines[line - 1].prefix(while: \.isWhitespace).contains("\t") {
+            return "; indent by spaces, not by tabs"
+        }
+        if text.contains("mapping values are not allowed") || text.contains("could not find expected ':'") {
+            return "; is a ':' missing before this, or are there quotes missing around a value with ': ' in it?"
+        }
+        return text.hasPrefix("the same key") ? "" : "; allowed are `key: value` lines, indented by spaces"
     }
 }
 

@@ -6,15 +6,16 @@ public struct ConfigurationProblem: Error, Equatable, Sendable, CustomStringConv
     /// Keys joined by dots: `cameras.door.url`; empty for the file as a whole.
     public let path: String
     public let found: String
+    /// Empty when `found` is a whole sentence.
     public let allowed: String
-    /// The known key that looks most like the one found.
+    /// The known key that looks most like the one found, or the whole path of one of that name elsewhere.
     public var nearest: String?
 
     public var description: String {
         let place = file + (line.map { ":\($0)" } ?? "")
         let key = path.isEmpty ? "" : " \(path):"
         let hint = nearest.map { "; did you mean '\($0)'?" } ?? ""
-        return "\(place):\(key) found \(found); allowed: \(allowed)\(hint)"
+        return allowed.isEmpty ? "\(place):\(key) \(found)\(hint)" : "\(place):\(key) found \(found); allowed: \(allowed)\(hint)"
     }
 }
 

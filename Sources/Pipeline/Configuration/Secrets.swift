@@ -13,7 +13,14 @@ public struct Secrets: Sendable {
     }
 
     /// A name that stands for nothing.
-    public struct Missing: Error, Equatable { public let name: String }
+    public struct Missing: Error, Equatable, CustomStringConvertible {
+        public let name: String
+
+        public var description: String {
+            "${\(name)} stands for nothing here: set the environment variable \(name), or give the service the credential \(name) "
+                + "(LoadCredential= in its unit)"
+        }
+    }
 
     /// The text with every `${NAME}` replaced; in a URL the values are percent-encoded.
     public func expand(_ text: String) throws(Missing) -> String {

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Ingest
 public import Scene
 
 /// The HTTP server: health, metrics, events and the live page.
@@ -102,7 +103,7 @@ public struct HookSettings: Codable, Sendable, Equatable, CheckedSettings {
     public func problems() -> [SettingProblem] {
         var problems = [SettingProblem.outside(0.1...300, "timeout_s", timeout, unit: "seconds")].compactMap { $0 }
         if !webhook.isEmpty, !webhook.hasPrefix("http://"), !webhook.hasPrefix("https://") {
-            problems.append(SettingProblem(path: ["webhook"], found: "'\(webhook)'", allowed: "an http or https URL"))
+            problems.append(SettingProblem(path: ["webhook"], found: "'\(redactedURL(webhook))'", allowed: "an http or https URL"))
         }
         return problems
     }

@@ -31,7 +31,7 @@ struct SettingsDecoder: Decoder {
         switch node {
         case nil: nil
         case .mapping(let mapping)?: mapping
-        default: throw corrupted("a group of keys")
+        default: throw corrupted(aGroupOfKeys)
         }
     }
 

@@ -52,6 +52,18 @@ final class SettingsReader {
         }
     }
 
+    /// Keys that are unknown where they stand and known elsewhere get that place as a hint. To be asked when all is read.
+    func hintAtOtherPlaces() {
+        for i in problems.indices where problems[i].found == Self.unknownKey && problems[i].nearest == nil {
+            let keys = problems[i].path.split(separator: ".")
+            let places = askedPaths.filter { $0.split(separator: ".").last == keys.last }
+            func shared(_ place: String) -> Int { zip(place.split(separator: "."), keys).prefix { $0 == $1 }.count }
+            problems[i].nearest = places.max { (shared($0), $1) < (shared($1), $0) }
+        }
+    }
+
+    private static let unknownKey = "an unknown key"
+
     func note(_ path: [any CodingKey], _ node: Node?, found: String, allowed: String, nearest: String? = nil) {
         problems.append(
             ConfigurationProblem(
@@ -77,7 +89,7 @@ final class SettingsReader {
             problems.append(
                 ConfigurationProblem(
                     file: file, line: key.mark?.line, path: Self.dotted(path.map(\.stringValue) + [name]),
-                    found: "an unknown key", allowed: asked.keys.sorted().joined(separator: ", "),
+                    found: Self.unknownKey, allowed: asked.keys.sorted().joined(separator: ", "),
                     nearest: nearestName(to: name, among: asked.keys)))
         }
     }
@@ -115,6 +127,9 @@ func snakeCase(_ name: String) -> String {
     return out
 }
 
+/// What stands where settings hold others.
+let aGroupOfKeys = "a group of keys, each with its value on a line of its own below"
+
 func kindName(_ type: Any.Type) -> String {
     switch type {
     case is Bool.Type: return "true or false"
@@ -122,7 +137,7 @@ func kindName(_ type: Any.Type) -> String {
     case is any BinaryInteger.Type: return "a whole number"
     case is any BinaryFloatingPoint.Type: return "a number"
     case is String.Type: return "text"
-    default: return caseNames(type) ?? "a group of keys"
+    default: return caseNames(type) ?? aGroupOfKeys
     }
 }
 
