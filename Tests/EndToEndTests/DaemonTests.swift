@@ -163,6 +163,41 @@ import Testing
         broker.stop()
     }
 
+    @Test func aBrokerIsReachedOverTLSAndAnotherAuthorityIsRefused() throws {
+        guard FileManager.default.isExecutableFile(atPath: "/usr/sbin/mosquitto") else {
+            print("left out: MQTT over TLS is not tested, because Debian's mosquitto is not installed")
+            return
+        }
+        let broker = try Broker(in: folder, isTLS: true)
+        try broker.start()
+        try Broker.makeAuthority("other", in: folder)
+        func mqtt(_ authority: String, host: String = "localhost") -> String {
+            "mqtt: {enabled: true, host: \(host), port: \(broker.port), ca_file: \"\(authority)\"}"
+        }
+        let cameras = "  door: {url: \"\(camera.address)cam\"}\n"
+        let daemon = try LiveDaemon(cameras: cameras, in: folder, more: mqtt(folder.path("other.pem")))
+        #expect(holds(within: 20) { daemon.journal.contains("the broker's certificate is not signed by mqtt.ca_file") })
+        for (settings, complaint) in [
+            (mqtt(folder.path("ca.pem"), host: "127.0.0.1"), "the broker's certificate is for another name than mqtt.host"),
+            (mqtt(folder.path("none.pem")), "none.pem: No such file or directory"),
+        ] {
+            try daemon.configure(cameras: cameras, more: settings)
+            daemon.signal(SIGHUP)
+            #expect(holds(within: 20) { daemon.journal.contains(complaint) }, "\(complaint): \(daemon.journal)")
+        }
+        #expect(broker.received == "")
+        // The file at the same place, put right, is read with the next attempt.
+        try daemon.configure(cameras: cameras, more: mqtt(folder.path("other.pem")))
+        daemon.signal(SIGHUP)
+        try folder.data("ca.pem").write(to: folder.url.appendingPathComponent("other.pem"))
+        try daemon.waitForLines("door") { $0.contains { $0.type == "start" } }
+        let sent = daemon.lines("door").count
+        #expect(holds(within: 40) { broker.sequences.isSuperset(of: 1...sent) }, "\(daemon.journal)")
+        #expect(daemon.stop().status == 0)
+        #expect(holds(within: 10) { broker.received.hasSuffix("hcqd/available offline\n") })
+        broker.stop()
+    }
+
     @Test func aCameraOfGStreamersServerComesAndGoes() throws {
         let known = try Hcqd.run("/usr/bin/python3", ["-c", "import gi; gi.require_version('GstRtspServer', '1.0')"], in: folder)
         guard known.status == 0 else {

@@ -7,10 +7,13 @@ final class Broker {
     private let folder: Scratch
     private var broker: Process?
     private var subscriber: Process?
+    private let isTLS: Bool
 
-    init(in folder: Scratch) throws {
+    /// - Parameter isTLS: whether it speaks TLS, with `broker.pem` and `broker.key` signed by `ca.pem`, all made here.
+    init(in folder: Scratch, isTLS: Bool = false) throws {
         self.folder = folder
-        let configuration = """
+        self.isTLS = isTLS
+        var configuration = """
             listener \(port) 127.0.0.1
             allow_anonymous true
             persistence true
@@ -18,6 +21,12 @@ final class Broker {
             user root
 
             """
+        if isTLS {
+            try Self.makeAuthority("ca", in: folder)
+            try Self.openssl("req -newkey rsa:2048 -nodes -keyout broker.key -out broker.csr -subj /CN=localhost", in: folder)
+            try Self.openssl("x509 -req -in broker.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -out broker.pem", in: folder)
+            configuration += "cafile \(folder.path("ca.pem"))\ncertfile \(folder.path("broker.pem"))\nkeyfile \(folder.path("broker.key"))\n"
+        }
         try configuration.write(toFile: folder.path("broker.conf"), atomically: true, encoding: .utf8)
         try Data().write(to: folder.url.appendingPathComponent("received"))
     }
@@ -25,6 +34,21 @@ final class Broker {
     deinit {
         stop()
         if let subscriber, subscriber.isRunning { kill(subscriber.processIdentifier, SIGKILL) }
+    }
+
+    /// A certificate that signs others, and its key: `NAME.pem`, `NAME.key`.
+    static func makeAuthority(_ name: String, in folder: Scratch) throws {
+        try openssl("req -x509 -newkey rsa:2048 -nodes -keyout \(name).key -out \(name).pem -days 2 -subj /CN=\(name)", in: folder)
+    }
+
+    private static func openssl(_ words: String, in folder: Scratch) throws {
+        let made = try Hcqd.run("/usr/bin/openssl", words.split(separator: " ").map(String.init), in: folder)
+        try #require(made.status == 0, "\(made.errors)")
+    }
+
+    /// What a client needs to reach it.
+    private var clientArguments: [String] {
+        ["-h", "localhost", "-p", "\(port)"] + (isTLS ? ["--cafile", folder.path("ca.pem")] : [])
     }
 
     /// Starts the broker, and, the first time, the subscriber, which finds its way back by itself.
@@ -44,12 +68,11 @@ final class Broker {
         guard subscriber == nil else { return }
         let subscriber = Process()
         subscriber.executableURL = URL(fileURLWithPath: "/usr/bin/mosquitto_sub")
-        subscriber.arguments = [
-            "-p", "\(port)", "-i", "watcher", "-c", "-q", "1", "-t", "hcqd/#", "-t", "homeassistant/#", "-v",
-        ]
+        subscriber.arguments =
+            clientArguments + ["-i", "watcher", "-c", "-q", "1", "-t", "hcqd/#", "-t", "homeassistant/#", "-v"]
         subscriber.standardOutput = try FileHandle(forWritingTo: folder.url.appendingPathComponent("received"))
         subscriber.standardError = FileHandle.nullDevice
-        let hello = ["-p", "\(port)", "-t", "x", "-m", "x"]
+        let hello = clientArguments + ["-t", "x", "-m", "x"]
         let listens = holds(within: 20) { (try? Hcqd.run("/usr/bin/mosquitto_pub", hello, in: Scratch()))?.status == 0 }
         try #require(listens, "mosquitto does not start")
         try subscriber.run()

@@ -23,6 +23,8 @@ final class MQTTSession {
         var isConnected = false
         var refusal: Int32?
         var acknowledged: [Int32] = []
+        /// The last error that the library logged since the connection was begun: TLS says only there what is wrong.
+        var complaint: String?
     }
 
     private let client: OpaquePointer
@@ -47,6 +49,10 @@ final class MQTTSession {
             if code == 0 { notes.isConnected = true } else { notes.refusal = code }
         }
         mosquitto_disconnect_callback_set(client) { _, notes, _ in MQTTSession.notes(notes)?.isConnected = false }
+        mosquitto_log_callback_set(client) { _, notes, level, text in
+            guard level == MOSQ_LOG_ERR, let text else { return }
+            MQTTSession.notes(notes)?.complaint = String(cString: text)
+        }
         mosquitto_publish_callback_set(client) { _, notes, message in
             MQTTSession.notes(notes)?.acknowledged.append(message)
         }
@@ -55,6 +61,9 @@ final class MQTTSession {
                 try Self.check("username", mosquitto_username_pw_set(client, username, password))
             }
             if !settings.caFile.isEmpty {
+                guard access(settings.caFile, R_OK) == 0 else {
+                    throw MQTTError(call: "mqtt.ca_file \(settings.caFile)", reason: String(cString: strerror(errno)))
+                }
                 try Self.check("ca_file", mosquitto_tls_set(client, settings.caFile, nil, nil, nil, nil))
             }
             let text = Array(will.text.utf8)
@@ -71,7 +80,7 @@ final class MQTTSession {
 
     /// Begins to connect, the first time or again.
     func connect() throws(MQTTError) {
-        (notes.isConnected, notes.refusal) = (false, nil)
+        (notes.isConnected, notes.refusal, notes.complaint) = (false, nil, nil)
         let code =
             wasConnected ? mosquitto_reconnect_async(client) : mosquitto_connect_async(client, broker.host, broker.port, 30)
         wasConnected = true
@@ -83,6 +92,9 @@ final class MQTTSession {
     func run(milliseconds: Int32) throws(MQTTError) -> [Int32] {
         let code = mosquitto_loop(client, milliseconds, 1)
         if let refusal = notes.refusal { throw MQTTError("connect", refusal, text: mosquitto_connack_string(refusal)) }
+        if code == MOSQ_ERR_TLS.rawValue || code == MOSQ_ERR_CONN_LOST.rawValue, let complaint = notes.complaint {
+            throw MQTTError(call: "TLS", reason: Self.advice(complaint))
+        }
         try Self.check("loop", code)
         defer { notes.acknowledged.removeAll() }
         return notes.acknowledged
@@ -105,6 +117,16 @@ final class MQTTSession {
 
     private static func notes(_ pointer: UnsafeMutableRawPointer?) -> Notes? {
         pointer.map { Unmanaged<Notes>.fromOpaque($0).takeUnretainedValue() }
+    }
+
+    /// What a log line of OpenSSL or of the library means for who wrote the configuration.
+    private static func advice(_ complaint: String) -> String {
+        if complaint.contains("certificate verify failed") {
+            return "the broker's certificate is not signed by mqtt.ca_file, or is out of date (\(complaint))"
+        }
+        if complaint.contains("host name verification") { return "the broker's certificate is for another name than mqtt.host" }
+        if complaint.contains("wrong version number") { return "the broker does not speak TLS on mqtt.port (\(complaint))" }
+        return complaint
     }
 
     private static func check(_ call: String, _ code: Int32) throws(MQTTError) {
