@@ -1,62 +1,35 @@
 #!/usr/bin/env bash
-# Installs a package in a namespace of its own over this system, starts, reloads and stops the service as systemd would,
-# and removes it again. Needs root; nothing outside the namespace changes.
-#   packaging/test-deb.sh PACKAGE.deb
+# Installs a package on a clean Debian 12, runs the service as its unit says, upgrades, removes and purges it. Needs root,
+# mmdebstrap and, the first time, the network. Nothing outside ROOT changes.
+#   packaging/test-deb.sh PACKAGE.deb ROOT
+# ROOT is made when it is not there, and kept for the next time.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 package=$(realpath "$1")
-if [ "${2:-}" != inside ]; then
-    exec unshare --mount --pid --fork --mount-proc "$0" "$package" inside
+clean=$(realpath -m "$2")
+if [ "${3:-}" != inside ]; then exec unshare --mount --pid --fork --kill-child "$0" "$package" "$clean" inside; fi
+mount --make-rprivate /
+
+if [ ! -e "$clean/.done" ]; then
+    rm -rf "$clean"
+    mkdir -p "$(dirname "$clean")"
+    echo "package: making a clean Debian 12 in $clean"
+    sources=/etc/apt/sources.list.d/debian.sources
+    grep -qs bookworm "$sources" || sources=
+    mmdebstrap --quiet --variant=minbase --include=ca-certificates,systemd,python3-minimal bookworm "$clean" ${sources:+"$sources"}
+    touch "$clean/.done"
 fi
+
 layer=$(mktemp -d)
 mount -t tmpfs tmpfs "$layer"
 mkdir "$layer/changes" "$layer/work" "$layer/root"
-mount -t overlay overlay -o "lowerdir=/,upperdir=$layer/changes,workdir=$layer/work" "$layer/root"
-mount --bind /proc "$layer/root/proc"
-mount --bind /dev "$layer/root/dev"
-mount -t tmpfs tmpfs "$layer/root/tmp"
-cp "$package" "$layer/root/tmp/hcqd.deb"
-cat > "$layer/root/tmp/steps.sh" <<'STEPS'
-set -euo pipefail
-say() { echo "package: $*"; }
-dpkg -i /tmp/hcqd.deb > /tmp/dpkg.log || { cat /tmp/dpkg.log; exit 1; }
-say "installed: $(hcqd --version)"
-hcqd check /etc/hcqd/hcqd.yaml
-hcqd check /usr/share/doc/hcqd/examples/hcqd.yaml 2> /tmp/check.log
-complaints=$(systemd-analyze verify /lib/systemd/system/hcqd.service 2>&1)
-[ -z "$complaints" ] || { echo "$complaints"; exit 1; }
-score=$(systemd-analyze security --offline=true hcqd.service 2>/dev/null | sed -n 's/.*exposure level for hcqd.service: \([0-9.]*\).*/\1/p')
-say "systemd-analyze security: $score"
-awk -v score="$score" 'BEGIN { exit !(score != "" && score < 2.0) }'
-for file in /usr/share/man/man1/hcqd.1.gz /usr/share/bash-completion/completions/hcqd; do [ -s "$file" ]; done
-
-# As the unit starts it: /var/lib/hcqd exists, a socket listens for READY=1.
-mkdir -p /var/lib/hcqd
-python3 - <<'PYTHON'
-import os, signal, socket, subprocess, sys, time
-path = "/tmp/notify"
-listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-listener.bind(path)
-listener.settimeout(60)
-daemon = subprocess.Popen(["/usr/bin/hcqd", "run", "--config", "/etc/hcqd/hcqd.yaml"], env={**os.environ, "NOTIFY_SOCKET": path})
-def hear(word):
-    while True:
-        message = listener.recv(4096).decode()
-        if word in message:
-            return
-hear("READY=1")
-daemon.send_signal(signal.SIGHUP)
-hear("RELOADING=1")
-hear("READY=1")
-began = time.monotonic()
-daemon.terminate()
-status = daemon.wait(20)
-print(f"package: started, reloaded, stopped with status {status} after {time.monotonic() - began:.1f} s")
-sys.exit(status)
-PYTHON
-dpkg -r hcqd > /tmp/dpkg.log || { cat /tmp/dpkg.log; exit 1; }
-[ ! -e /usr/bin/hcqd ] && [ -e /etc/hcqd/hcqd.yaml ]
-dpkg -P hcqd > /tmp/dpkg.log
-[ ! -e /etc/hcqd/hcqd.yaml ]
-say "removed, configuration kept until purged"
-STEPS
-chroot "$layer/root" bash /tmp/steps.sh
+root=$layer/root
+mount -t overlay overlay -o "lowerdir=$clean,upperdir=$layer/changes,workdir=$layer/work" "$root"
+mount -t proc proc "$root/proc"
+mount --rbind /dev "$root/dev"
+mount -t tmpfs tmpfs "$root/tmp"
+cp -L /etc/resolv.conf "$root/etc/resolv.conf"
+cp "$package" "$root/tmp/hcqd.deb"
+cp packaging/test-deb-steps.sh packaging/test-deb-service.py "$root/tmp/"
+ffmpeg -v error -f lavfi -i testsrc2=size=320x240:rate=10:duration=2 -c:v libx264 -pix_fmt yuv420p "$root/tmp/clip.mp4"
+chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 bash /tmp/test-deb-steps.sh
