@@ -11,9 +11,10 @@ APT := binutils git libc6-dev libcurl4 libedit2 libgcc-12-dev libncurses6 libsql
        zlib1g-dev libavformat-dev libavcodec-dev libswscale-dev libavutil-dev libopenblas-dev libmosquitto-dev pkg-config ffmpeg opencv-doc \
        python3 python3-venv jq libgl1 curl
 # What the tests talk to besides: a broker, Prometheus' checker, an RTSP server that is not ours.
-APT_TEST := mosquitto mosquitto-clients prometheus python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base \
+APT_TEST := openssl procps mosquitto mosquitto-clients prometheus python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-base \
             gstreamer1.0-plugins-good gstreamer1.0-plugins-ugly
 APT_CHECK := chromium
+APT_PACKAGE := dpkg-dev lintian mmdebstrap
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 CLIP := /usr/share/doc/opencv-doc/examples/data/vtest.avi
@@ -21,7 +22,7 @@ SWIFT := swift
 TEST_SCRATCH := .build-test
 TEST_FLAGS := -c release -Xswiftc -enable-testing --scratch-path $(TEST_SCRATCH)
 
-.PHONY: help setup setup-test build demo test test-swift test-python test-soak check check-threads check-addresses check-page bench bench-full bench-cameras quantize train train-smoke package clean
+.PHONY: help setup setup-test build demo test test-swift test-python test-soak check check-threads check-addresses check-page bench bench-full bench-cameras load quantize train train-smoke package format format-check clean
 
 help: ## list the doors
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -142,6 +143,9 @@ quantize: build ## the int8 form of the shipped network, MODEL-int8, and what it
 	@test -n "$(MODEL)" || { echo "there are no weights in Models/"; exit 1; }
 	python3 Benchmarks/int8.py $(MODEL) --data $(HCQD_DATA)
 
+load: build demo-output/vtest.avi ## more and more cameras, until this machine has enough
+	python3 Benchmarks/load.py .build/release/hcqd demo-output/vtest.avi
+
 DATA := $(abspath $(HCQD_DATA))
 RECIPE ?= compact-cpu
 RUN ?= training-runs/$(RECIPE)
@@ -162,11 +166,20 @@ train: training-runs/pseudo/.done ## train RECIPE (compact-cpu) into RUN, going 
 
 train-smoke: training-runs/data/.done ## eight pictures learned by heart: the chain from labels to AP, in minutes
 	cd Training && ../$(PYTHON) -m hcqnet.smoke --data ../training-runs/data --teachers $(DATA)/teachers
-package: setup ## a Debian package in out/, tried in a namespace of its own where that is allowed
+
+package: setup ## a Debian package in out/, checked by lintian and, for root, tried on a clean Debian
+	@$(call install,$(APT_PACKAGE))
 	$(SWIFT) build -c release --static-swift-stdlib --product hcqd --scratch-path .build-package
-	packaging/build-deb.sh .build-package/release/hcqd out
-	@if [ "$$(id -u)" = 0 ] && unshare --mount true 2>/dev/null; then packaging/test-deb.sh out/hcqd_*.deb; \
-	else echo "not tried: that needs root and namespaces (packaging/test-deb.sh out/hcqd_*.deb)"; fi
+	packaging/build-deb.sh .build-package out
+	lintian --fail-on error out/hcqd_*.deb
+	@if [ "$$(id -u)" = 0 ] && unshare --mount true 2>/dev/null; then packaging/test-deb.sh out/hcqd_*.deb .build-package/debian; \
+	else echo "not tried: that needs root and namespaces (packaging/test-deb.sh out/hcqd_*.deb ROOT)"; fi
+
+format: ## lay the Swift sources out as .swift-format says
+	$(SWIFT) format --in-place --parallel --recursive Package.swift Sources Tests
+
+format-check: ## say where their layout differs
+	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests
 
 clean: ## remove what was built
 	rm -rf .build $(TEST_SCRATCH) .build-threads .build-addresses .build-package demo-output out
