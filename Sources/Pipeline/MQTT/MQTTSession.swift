@@ -56,7 +56,7 @@ final class MQTTSession {
         mosquitto_publish_callback_set(client) { _, notes, message in
             MQTTSession.notes(notes)?.acknowledged.append(message)
         }
-        do {
+        do throws(MQTTError) {
             if !username.isEmpty {
                 try Self.check("username", mosquitto_username_pw_set(client, username, password))
             }
