@@ -82,7 +82,7 @@ demo: build demo-output/vtest.avi $(DEMO_MODEL) ## watch a surveillance clip: ev
 
 test: test-swift test-python test-soak ## all tests
 
-test-swift: setup-test $(VENV)/.done ## the tests of the daemon
+test-swift: setup-test $(VENV)/.done demo-output/vtest.avi ## the tests of the daemon
 	$(SWIFT) build --build-tests $(TEST_FLAGS)
 	HCQD_PYTHON=$(CURDIR)/$(PYTHON) $(SWIFT) test --skip-build $(TEST_FLAGS)
 	for cpu in avx2 baseline; do HCQD_CPU=$$cpu HCQD_VNNI=0 HCQD_PYTHON=$(CURDIR)/$(PYTHON) \

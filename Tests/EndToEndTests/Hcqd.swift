@@ -17,7 +17,11 @@ enum Hcqd {
         return directory.appendingPathComponent("hcqd")
     }()
 
-    static let clip = "/usr/share/doc/opencv-doc/examples/data/vtest.avi"
+    /// Where `make` puts it on systems that leave documentation out, else where Debian's opencv-doc has it.
+    static let clip: String = {
+        let made = project.appendingPathComponent("demo-output/vtest.avi").path
+        return FileManager.default.fileExists(atPath: made) ? made : "/usr/share/doc/opencv-doc/examples/data/vtest.avi"
+    }()
 
     static let project = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
