@@ -4,7 +4,10 @@
 /// (Damerau 1964, restricted form).
 func nearestName(to name: String, among known: some Sequence<String>) -> String? {
     let ranked = known.map { (name: $0, distance: editDistance(Array(name.lowercased()), Array($0.lowercased()))) }
-    guard let best = ranked.min(by: { ($0.distance, $0.name) < ($1.distance, $1.name) }) else { return nil }
+    func rank(_ entry: (name: String, distance: Int)) -> (Int, Int, String) {
+        (entry.distance, abs(entry.name.count - name.count), entry.name)
+    }
+    guard let best = ranked.min(by: { rank($0) < rank($1) }) else { return nil }
     return best.distance * 3 <= max(name.count, best.name.count, 3) ? best.name : nil
 }
 

@@ -23,8 +23,8 @@ final class MQTTSession {
         var isConnected = false
         var refusal: Int32?
         var acknowledged: [Int32] = []
-        /// The last error that the library logged since the connection was begun: TLS says only there what is wrong.
-        var complaint: String?
+        /// Errors that the library logged since the connection was begun: TLS says only there what is wrong.
+        var complaints: [String] = []
     }
 
     private let client: OpaquePointer
@@ -51,27 +51,23 @@ final class MQTTSession {
         mosquitto_disconnect_callback_set(client) { _, notes, _ in MQTTSession.notes(notes)?.isConnected = false }
         mosquitto_log_callback_set(client) { _, notes, level, text in
             guard level == MOSQ_LOG_ERR, let text else { return }
-            MQTTSession.notes(notes)?.complaint = String(cString: text)
+            MQTTSession.notes(notes)?.complaints.append(String(cString: text))
         }
         mosquitto_publish_callback_set(client) { _, notes, message in
             MQTTSession.notes(notes)?.acknowledged.append(message)
         }
-        do throws(MQTTError) {
-            if !username.isEmpty {
-                try Self.check("username", mosquitto_username_pw_set(client, username, password))
-            }
-            if !settings.caFile.isEmpty {
-                guard access(settings.caFile, R_OK) == 0 else {
-                    throw MQTTError(call: "mqtt.ca_file \(settings.caFile)", reason: String(cString: strerror(errno)))
-                }
-                try Self.check("ca_file", mosquitto_tls_set(client, settings.caFile, nil, nil, nil, nil))
-            }
-            let text = Array(will.text.utf8)
-            try Self.check("will", mosquitto_will_set(client, will.topic, Int32(text.count), text, 1, true))
-        } catch {
-            mosquitto_destroy(client)
-            throw error
+        // From here on an error ends in `deinit`, which frees the client.
+        if !username.isEmpty {
+            try Self.check("username", mosquitto_username_pw_set(client, username, password))
         }
+        if !settings.caFile.isEmpty {
+            guard access(settings.caFile, R_OK) == 0 else {
+                throw MQTTError(call: "mqtt.ca_file \(settings.caFile)", reason: String(cString: strerror(errno)))
+            }
+            try Self.check("ca_file", mosquitto_tls_set(client, settings.caFile, nil, nil, nil, nil))
+        }
+        let text = Array(will.text.utf8)
+        try Self.check("will", mosquitto_will_set(client, will.topic, Int32(text.count), text, 1, true))
     }
 
     deinit { mosquitto_destroy(client) }
@@ -80,11 +76,11 @@ final class MQTTSession {
 
     /// Begins to connect, the first time or again.
     func connect() throws(MQTTError) {
-        (notes.isConnected, notes.refusal, notes.complaint) = (false, nil, nil)
+        (notes.isConnected, notes.refusal, notes.complaints) = (false, nil, [])
         let code =
             wasConnected ? mosquitto_reconnect_async(client) : mosquitto_connect_async(client, broker.host, broker.port, 30)
         wasConnected = true
-        try Self.check("connect", code)
+        try checkConnection("connect", code)
     }
 
     /// Sends and receives for at most `milliseconds`.
@@ -92,10 +88,7 @@ final class MQTTSession {
     func run(milliseconds: Int32) throws(MQTTError) -> [Int32] {
         let code = mosquitto_loop(client, milliseconds, 1)
         if let refusal = notes.refusal { throw MQTTError("connect", refusal, text: mosquitto_connack_string(refusal)) }
-        if code == MOSQ_ERR_TLS.rawValue || code == MOSQ_ERR_CONN_LOST.rawValue, let complaint = notes.complaint {
-            throw MQTTError(call: "TLS", reason: Self.advice(complaint))
-        }
-        try Self.check("loop", code)
+        try checkConnection("loop", code)
         defer { notes.acknowledged.removeAll() }
         return notes.acknowledged
     }
@@ -119,12 +112,20 @@ final class MQTTSession {
         pointer.map { Unmanaged<Notes>.fromOpaque($0).takeUnretainedValue() }
     }
 
-    /// What a log line of OpenSSL or of the library means for who wrote the configuration.
+    private func checkConnection(_ call: String, _ code: Int32) throws(MQTTError) {
+        let isLost = code == MOSQ_ERR_TLS.rawValue || code == MOSQ_ERR_CONN_LOST.rawValue
+        if isLost, !notes.complaints.isEmpty {
+            throw MQTTError(call: "TLS", reason: Self.advice(notes.complaints.prefix(3).joined(separator: "; ")))
+        }
+        try Self.check(call, code)
+    }
+
+    /// What log lines of OpenSSL and of the library mean for who wrote the configuration.
     private static func advice(_ complaint: String) -> String {
+        if complaint.contains("host name verification") { return "the broker's certificate is for another name than mqtt.host" }
         if complaint.contains("certificate verify failed") {
             return "the broker's certificate is not signed by mqtt.ca_file, or is out of date (\(complaint))"
         }
-        if complaint.contains("host name verification") { return "the broker's certificate is for another name than mqtt.host" }
         if complaint.contains("wrong version number") { return "the broker does not speak TLS on mqtt.port (\(complaint))" }
         return complaint
     }
