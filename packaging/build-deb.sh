@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes hcqd_VERSION_ARCH.deb of a binary that SwiftPM built at SCRATCH/release/hcqd. Needs binutils and dpkg-dev.
+# Makes hcqd_VERSION_ARCH.deb of a binary that SwiftPM built at SCRATCH/release/hcqd. Needs binutils, chrpath and dpkg-dev.
 #   packaging/build-deb.sh SCRATCH OUTPUT-DIRECTORY
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,6 +15,7 @@ root=$work/debian/hcqd
 umask 022
 
 install -D -m 755 "$binary" "$root/usr/bin/hcqd"
+chrpath --delete "$root/usr/bin/hcqd" > /dev/null
 strip --strip-unneeded --remove-section=.comment --remove-section=.note "$root/usr/bin/hcqd"
 install -D -m 644 systemd/hcqd.service "$root/lib/systemd/system/hcqd.service"
 install -D -m 644 packaging/hcqd.yaml "$root/etc/hcqd/hcqd.yaml"
@@ -38,12 +39,12 @@ compressed() { gzip -9n > "$root/$1"; }
 mkdir -p "$root/usr/share/man/man1"
 compressed usr/share/man/man1/hcqd.1.gz < packaging/hcqd.1
 printf 'hcqd (%s) stable; urgency=medium\n\n  * hcqd %s.\n\n -- %s  %s\n' "$version" "$version" \
-    "$(sed -n 's/^Maintainer: //p' packaging/debian/control)" "$(date -uRd "@$SOURCE_DATE_EPOCH")" \
+    "$(sed -n 's/^Maintainer: //p;T;q' packaging/debian/control)" "$(date -uRd "@$SOURCE_DATE_EPOCH")" \
     | compressed usr/share/doc/hcqd/changelog.gz
 
 completion() { # shell path
     mkdir -p "$root/$(dirname "$2")"
-    "$binary" --generate-completion-script "$1" > "$root/$2"
+    "$binary" --generate-completion-script "$1" | sed '1{/^#!/d}' > "$root/$2"
 }
 completion bash usr/share/bash-completion/completions/hcqd
 completion zsh usr/share/zsh/vendor-completions/_hcqd
@@ -51,7 +52,7 @@ completion fish usr/share/fish/vendor_completions.d/hcqd.fish
 
 # The packages that the binary's libraries belong to. libavdevice is loaded at run time.
 cp packaging/debian/control "$work/debian/control"
-libraries=$(cd "$work" && dpkg-shlibdeps -O "$root/usr/bin/hcqd" | sed -n 's/^shlibs:Depends=//p')
+libraries=$(cd "$work" && dpkg-shlibdeps --warnings=0 -O "$root/usr/bin/hcqd" | sed -n 's/^shlibs:Depends=//p')
 mkdir "$root/DEBIAN"
 sed -e "s/@VERSION@/$version/; s/@ARCHITECTURE@/$architecture/; s/@LIBRARIES@/$libraries/" \
     -e "s/@SIZE@/$(du -sk --apparent-size "$root" | cut -f1)/" -e '/^Source:/,/^$/d' "$work/debian/control" > "$root/DEBIAN/control"

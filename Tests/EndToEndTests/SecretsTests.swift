@@ -73,7 +73,7 @@ import Testing
         cameras:
           door: {url: "rtsp://hush:hush@127.0.0.1:9/"}
           gate: {url: "rtps://hush:hush@127.0.0.1:9/"}
-          yard: {url: "rtsp:///hush@hush"}
+          yard: {url: "rtsp:///hush@/cam"}
           shed: {url: "hush:hush@127.0.0.1/cam"}
         hooks: {webhook: "ftp://hush:hush@127.0.0.1/"}
         """.write(toFile: folder.path("c.yaml"), atomically: true, encoding: .utf8)
