@@ -69,13 +69,20 @@ struct ReplayCommand: ParsableCommand {
     @Option(help: "Cores that work on one frame.")
     var threads: Int?
 
-    @Option(help: ArgumentHelp("Write the tracks for other tools, in the format that --format names.", valueName: "file"))
+    @Option(help: ArgumentHelp("Write what was found for other tools, in the format that --format names.", valueName: "file"))
     var export: String?
 
-    @Option(help: "What --export writes: coco (results JSON), mot or mots (MOTChallenge text).")
+    @Option(
+        help: """
+            What --export writes: tracks as coco (results JSON), mot or mots (MOTChallenge text), or people: the network's \
+            answers before tracking, for `hcqd track`.
+            """)
     var format: Export = .mot
 
-    enum Export: String, ExpressibleByArgument, CaseIterable { case coco, mot, mots }
+    enum Export: String, ExpressibleByArgument, CaseIterable { case coco, mot, mots, people }
+
+    @Option(help: "In a mot export, fill a track's holes by straight lines if they last no longer than so many seconds.")
+    var fill = 0.0
 
     @Flag(help: "Write the best view of every person as a picture, into a directory beside the log.")
     var snapshots = false
@@ -99,6 +106,8 @@ struct ReplayCommand: ParsableCommand {
         if let startTime, Timestamp.utcMicroseconds(startTime) == nil {
             throw ValidationError("--start-time '\(startTime)': must be a time such as 2026-01-31T08:00:00Z.")
         }
+        if !(fill >= 0) { throw ValidationError("--fill \(fill): must be 0 or more seconds.") }
+        if fill > 0, format != .mot { throw ValidationError("--fill goes with --format mot.") }
         if redact, annotate == nil, !snapshots { throw ValidationError("--redact needs --annotate or --snapshots.") }
         if snapshots, output == "-" { throw ValidationError("--snapshots needs a directory; --output is standard output.") }
     }
@@ -122,9 +131,7 @@ struct ReplayCommand: ParsableCommand {
         (options.workers, options.threads) = (workers, threads)
         options.redact = redact
         options.snapshots = snapshots
-        options.export = export.flatMap { path in
-            ExportFormat(rawValue: format.rawValue).map { TrackExport(path: path, format: $0) }
-        }
+        options.export = export.map { TrackExport(path: $0, content: exported) }
         options.tracking = configuration?.tracking ?? options.tracking
         if let threshold { options.tracking.follow(from: threshold) }
         if let configuration {
@@ -137,6 +144,11 @@ struct ReplayCommand: ParsableCommand {
             }
         }
         return options
+    }
+
+    private var exported: TrackExport.Content {
+        if fill > 0 { return .filledBoxes(seconds: fill) }
+        return ExportFormat(rawValue: format.rawValue).map { .tracks($0) } ?? .people
     }
 
     private func modelSettings(_ configuration: Configuration?) -> ModelSettings {

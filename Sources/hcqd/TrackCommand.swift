@@ -1,5 +1,6 @@
 import ArgumentParser
 import Evaluation
+import Events
 import Foundation
 import Scene
 import Tracking
@@ -9,20 +10,23 @@ struct TrackCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "track", abstract: "Follow people through detections from a file.",
         discussion: """
-            Reads a MOTChallenge file of detections (frame,-1,left,top,width,height,score,...) and writes tracks in the \
-            same format. Frame rate and picture size come from the sequence's seqinfo.ini where there is one. Scores are \
-            expected in 0...1; for others set confidentScore, weakScore and birthScore.
+            Reads detections and writes tracks as MOTChallenge text. Detections are boxes with scores in MOTChallenge's \
+            format (frame,-1,left,top,width,height,score,...), or people with everything that the network said of them, \
+            as `hcqd --replay clip.mp4 --export people.jsonl --format people` writes them: then the tracker gives what it \
+            gave in that replay. For boxes, frame rate and picture size come from the sequence's seqinfo.ini where there \
+            is one; scores are expected in 0...1, for others set confidentScore, weakScore and birthScore.
 
             Examples:
               hcqd track --detections mot15/KITTI-17/det/det.txt --format mot -o tracks.txt
               hcqd track --detections det.txt --format mot --fps 25 --size 768x576 --set patience=1
+              hcqd track --detections people.jsonl --format people --without joints --set weights.mask=0.5
             """)
 
-    enum Format: String, ExpressibleByArgument, CaseIterable { case mot }
+    enum Format: String, ExpressibleByArgument, CaseIterable { case mot, people }
 
     @Option(help: "The detections.")
     var detections: String
-    @Option(help: "The format of detections and tracks.")
+    @Option(help: "The format of the detections.")
     var format: Format = .mot
     @Option(name: [.short, .long], help: "Where to write the tracks; - is standard output.")
     var output = "-"
@@ -36,8 +40,14 @@ struct TrackCommand: ParsableCommand {
             found as it happened.
             """)
     var fill = 1.0
+    @Option(help: "Take this from people: joints, masks or embeddings; may be given often.")
+    var without: [Part] = []
+    @Flag(inversion: .prefixedNo, help: "Whether people whose box, mask and joints disagree lose score, as in a replay.")
+    var veto = true
     @Option(help: "A setting of the tracker, as name=value; may be given often.")
     var set: [String] = []
+
+    enum Part: String, ExpressibleByArgument, CaseIterable { case joints, masks, embeddings }
 
     func validate() throws {
         if let fps, !(fps > 0) { throw ValidationError("--fps is \(fps), expected more than 0") }
@@ -48,12 +58,12 @@ struct TrackCommand: ParsableCommand {
     func run() throws {
         let (settings, givenSize) = (try settings(), try givenSize())
         try reporting {
-            let file = try MOTFile(contentsOf: detections)
-            var info: MOTSequenceInfo?
-            if let path = MOTSequenceInfo.path(near: detections) { info = try MOTSequenceInfo(contentsOf: path) }
-            let text = tracks(
-                file, size: givenSize ?? pictureSize(info, file), fps: fps ?? info?.frameRate ?? 25,
-                frames: info?.frames ?? file.lastFrame, settings: settings)
+            let boxes =
+                switch format {
+                case .mot: try tracks(MOTFile(contentsOf: detections), givenSize: givenSize, settings)
+                case .people: tracks(try FramePeople.read(detections).map(prepared), settings)
+                }
+            let text = boxes.map(\.line).joined()
             if output == "-" {
                 FileHandle.standardOutput.write(Data(text.utf8))
             } else {
@@ -81,7 +91,7 @@ struct TrackCommand: ParsableCommand {
 
     /// The defaults with what `--set` changes.
     private func settings() throws -> TrackerSettings {
-        var settings = TrackerSettings.boxesOnly
+        var settings = format == .mot ? TrackerSettings.boxesOnly : TrackerSettings()
         for assignment in set {
             let parts = assignment.split(separator: "=", maxSplits: 1).map(String.init)
             guard parts.count == 2, let value = settingValue(parts[1]) else {
@@ -94,24 +104,55 @@ struct TrackCommand: ParsableCommand {
         return settings
     }
 
-    /// Runs the tracker; every line is a box of a confirmed track in a frame where it was found, or in a filled hole.
-    private func tracks(_ file: MOTFile, size: PixelSize, fps: Double, frames: Int, settings: TrackerSettings) -> String
-    {
-        var byFrame = [[Person]](repeating: [], count: frames)
-        for box in file.boxes where (1...max(1, frames)).contains(box.frame) {
-            byFrame[box.frame - 1].append(box.person(in: size))
-        }
-        var tracker = Tracker(camera: CameraID("mot"), firstOrdinal: 1, settings: settings)
-        tracker.frameAspect = Double(size.width) / Double(size.height)
-        var found: [MOTBox] = []
-        for (index, people) in byFrame.enumerated() {
+    /// The frames of a file of boxes, at the frame rate that is given or that its sequence has.
+    private func tracks(_ file: MOTFile, givenSize: PixelSize?, _ settings: TrackerSettings) throws -> [MOTBox] {
+        var info: MOTSequenceInfo?
+        if let path = MOTSequenceInfo.path(near: detections) { info = try MOTSequenceInfo(contentsOf: path) }
+        let size = givenSize ?? pictureSize(info, file)
+        let fps = fps ?? info?.frameRate ?? 25
+        var frames = (0..<(info?.frames ?? file.lastFrame)).map { index in
             let microseconds = Int64((Double(index) / fps * 1e6).rounded())
-            let time = StreamTime(microseconds: microseconds, utcMicroseconds: microseconds)
-            for track in tracker.update(with: people, at: time) where track.state == .seen {
-                found.append(MOTBox(track, frame: index + 1, size: size))
+            return FramePeople(
+                frame: index + 1, time: StreamTime(microseconds: microseconds, utcMicroseconds: microseconds),
+                size: size, people: [])
+        }
+        for box in file.boxes where (1...max(1, frames.count)).contains(box.frame) {
+            frames[box.frame - 1].people.append(box.person(in: size))
+        }
+        return tracks(frames, settings)
+    }
+
+    /// The people of a replay as its tracker gets them, less what `--without` names.
+    private func prepared(_ frame: FramePeople) -> FramePeople {
+        var frame = frame
+        var settings = EventSettings()
+        settings.veto = veto
+        frame.people = PersonFilter(settings: settings)(frame.people)
+        for index in frame.people.indices {
+            if without.contains(.joints) { frame.people[index].keypoints = [] }
+            if without.contains(.masks) { frame.people[index].mask = nil }
+            if without.contains(.embeddings) { frame.people[index].embedding = [] }
+        }
+        return frame
+    }
+
+    /// Runs the tracker; every box is of a confirmed track in a frame where it was found, or in a filled hole.
+    private func tracks(_ frames: [FramePeople], _ settings: TrackerSettings) -> [MOTBox] {
+        var tracker = Tracker(camera: CameraID("mot"), firstOrdinal: 1, settings: settings)
+        var found: [MOTBox] = []
+        for frame in frames {
+            tracker.frameAspect = Double(frame.size.width) / Double(frame.size.height)
+            for track in tracker.update(with: frame.people, at: frame.time) where track.state == .seen {
+                found.append(MOTBox(track, frame: frame.frame, size: frame.size))
             }
         }
-        return MOTBox.fillingHoles(found, upTo: Int((fill * fps).rounded())).map(\.line).joined()
+        return MOTBox.fillingHoles(found, upTo: Int((fill * framesPerSecond(frames)).rounded()))
+    }
+
+    /// The mean over the frames; 25 when there are not enough.
+    private func framesPerSecond(_ frames: [FramePeople]) -> Double {
+        guard let first = frames.first, let last = frames.last, last.time > first.time else { return 25 }
+        return Double(last.frame - first.frame) / last.time.seconds(since: first.time)
     }
 }
 

@@ -63,6 +63,39 @@ private func replay(_ clip: String, _ more: String..., in folder: Scratch) throw
         #expect(checked.status == 0, "\(checked.errors)")
     }
 
+    @Test func theConfigurationSaysWhoIsLookedAt() throws {
+        func people(_ yaml: String) throws -> [[[String: Any]]] {
+            try "model: {people: {\(yaml)}}\n".write(toFile: folder.path("c.yaml"), atomically: true, encoding: .utf8)
+            let outcome = try Hcqd.run(
+                "--replay", Hcqd.clip, "--end", "1", "--input", "256x192", "--model", "net.safetensors", "--config", "c.yaml",
+                "--export", "people.jsonl", "--format", "people", "--output", "a", in: folder)
+            #expect(outcome.status == 0, "\(outcome.errors)")
+            return try folder.data("people.jsonl").split(separator: 0x0a).map { line in
+                let frame = try #require(try JSONSerialization.jsonObject(with: Data(line)) as? [String: Any])
+                return try #require(frame["people"] as? [[String: Any]])
+            }
+        }
+        let all = try people("score_threshold: 0")
+        #expect(all.count == 10 && !all.joined().isEmpty && all.joined().allSatisfy { $0["mask"] != nil })
+        let scores = all.joined().compactMap { $0["score"] as? Double }.sorted()
+        let least = scores[scores.count / 2]
+        let some = try people("score_threshold: \(least), masks: false").joined()
+        #expect(some.count == scores.count { Float($0) >= Float(least) } && some.count < scores.count)
+        #expect(some.allSatisfy { $0["mask"] == nil })
+    }
+
+    @Test func theTrackerGivesTheSameTracksFromAFileOfPeople() throws {
+        for (format, file) in [("mot", "tracks.txt"), ("people", "people.jsonl")] {
+            let outcome = try replay(Hcqd.clip, "--output", "a", "--export", file, "--format", format, in: folder)
+            #expect(outcome.status == 0, "\(outcome.errors)")
+        }
+        let again = try Hcqd.run(
+            "track", "--detections", "people.jsonl", "--format", "people", "--fill", "0", "--set", "birthScore=0.3", "--set",
+            "confidentScore=0.3", in: folder)
+        #expect(again.status == 0, "\(again.errors)")
+        #expect(again.output == (try folder.data("tracks.txt")) && again.output.count > 100)
+    }
+
     @Test func theAnnotatedVideoHasEveryFrameAndBrowsersPlayIt() throws {
         let outcome = try replay(Hcqd.clip, "--output", "a", "--annotate", "seen.mp4", in: folder)
         #expect(outcome.status == 0, "\(outcome.errors)")

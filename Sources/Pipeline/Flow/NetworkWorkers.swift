@@ -16,6 +16,7 @@ extension EngineWorkers {
         let threads = settings.threads > 0 ? settings.threads : max(1, cores / workers)
         self.init(count: workers, watch: watch) {
             let workspace = network.makeWorkspace(for: inputSize, threads: threads)
+            workspace.people = settings.people
             return { frame in network(frame, using: workspace) }
         }
     }

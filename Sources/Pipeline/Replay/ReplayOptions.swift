@@ -36,7 +36,7 @@ public struct ReplayOptions: Sendable {
     public var redact = false
     /// Whether the best view of every person is written beside the log.
     public var snapshots = false
-    /// Tracks in the format of another tool; nil when none are wanted.
+    /// Tracks or detections for other tools; nil when none are wanted.
     public var export: TrackExport?
 
     public init(clip: String, output: Output) {

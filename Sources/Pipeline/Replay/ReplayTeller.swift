@@ -29,7 +29,8 @@ final class ReplayTeller: @unchecked Sendable {
         source =
             options.startTimeUTC != nil ? .given : info.startTimeUTC ?? 0 != 0 ? .container : .epoch
         sink = try EventSink(options.output, camera: camera, clock: source)
-        trackFile = try options.export.map(TrackFile.init)
+        let fps = min(options.sampleFPS ?? .infinity, info.fps ?? options.picturesFPS ?? 25)
+        trackFile = try options.export.map { try TrackFile($0, fps: fps) }
         artist = options.annotate.map { ReplayArtist($0, options, info: info, clock: clock) }
         keeper = OverlayKeeper(options.events)
         summary.clip = info.location
@@ -45,7 +46,7 @@ final class ReplayTeller: @unchecked Sendable {
         let chapter = clock.measure(.track) { story.update(with: answer.people, in: answer.frame) }
         try clock.measure(.write) {
             try sink.append(chapter.events)
-            try trackFile?.append(chapter.tracks, of: answer.frame)
+            try trackFile?.append(chapter.tracks, people: answer.people, of: answer.frame)
         }
         summary.frames += 1
         summary.detections += answer.people.count

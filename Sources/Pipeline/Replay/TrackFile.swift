@@ -2,14 +2,23 @@ public import Evaluation
 internal import Foundation
 internal import Scene
 
-/// A file of tracks in another tool's format, that a replay writes beside its log.
+/// A file for other tools that a replay writes beside its log.
 public struct TrackExport: Sendable, Equatable {
-    public var path: String
-    public var format: ExportFormat
+    public enum Content: Sendable, Equatable {
+        /// Who was where.
+        case tracks(ExportFormat)
+        /// MOTChallenge text in which holes of at most so many seconds are filled by straight lines.
+        case filledBoxes(seconds: Double)
+        /// What the network said before anybody was followed, for `hcqd track`.
+        case people
+    }
 
-    public init(path: String, format: ExportFormat) {
+    public var path: String
+    public var content: Content
+
+    public init(path: String, content: Content) {
         self.path = path
-        self.format = format
+        self.content = content
     }
 }
 
@@ -17,25 +26,52 @@ public struct TrackExport: Sendable, Equatable {
 struct TrackFile {
     private let handle: FileHandle
     private let path: String
+    private let content: TrackExport.Content
     private var exporter: TrackExporter
+    /// Of tracks whose holes are filled at the end.
+    private var boxes: [MOTBox] = []
+    private let fps: Double
 
+    /// - Parameter fps: frames per second that come.
     /// - Throws: `ReplayError.cannotWrite`.
-    init(_ export: TrackExport) throws {
+    init(_ export: TrackExport, fps: Double) throws {
         path = export.path
+        content = export.content
+        self.fps = fps
         guard FileManager.default.createFile(atPath: path, contents: nil),
             let handle = FileHandle(forWritingAtPath: path)
         else { throw ReplayError.cannotWrite(path: path, reason: String(cString: strerror(errno))) }
         self.handle = handle
-        exporter = TrackExporter(format: export.format)
+        if case .tracks(let format) = content {
+            exporter = TrackExporter(format: format)
+        } else {
+            exporter = TrackExporter(format: .mot)
+        }
     }
 
-    /// Adds the people found in a frame; frames count from 1.
-    mutating func append(_ tracks: [Track], of frame: Frame) throws {
-        try write(exporter.text(for: tracks, frame: frame.index + 1, size: frame.size))
+    /// Adds a frame; frames count from 1.
+    /// - Parameters:
+    ///   - people: as the network gave them.
+    mutating func append(_ tracks: [Track], people: [Person], of frame: Frame) throws {
+        let number = frame.index + 1
+        switch content {
+        case .tracks: try write(exporter.text(for: tracks, frame: number, size: frame.size))
+        case .filledBoxes:
+            for track in tracks where track.state == .seen {
+                boxes.append(MOTBox(track, frame: number, size: frame.size))
+            }
+        case .people:
+            try write(FramePeople(frame: number, time: frame.time, size: frame.size, people: people).line())
+        }
     }
 
     func close() throws {
-        try write(exporter.ending)
+        switch content {
+        case .tracks: try write(exporter.ending)
+        case .filledBoxes(let seconds):
+            try write(MOTBox.fillingHoles(boxes, upTo: Int((seconds * fps).rounded())).map(\.line).joined())
+        case .people: break
+        }
         try handle.close()
     }
 
