@@ -22,7 +22,7 @@ SWIFT := swift
 TEST_SCRATCH := .build-test
 TEST_FLAGS := -c release -Xswiftc -enable-testing --scratch-path $(TEST_SCRATCH)
 
-.PHONY: help setup setup-test build demo test test-swift test-python test-soak check check-threads check-addresses check-page bench bench-full bench-cameras load quantize train train-smoke package format format-check clean
+.PHONY: help setup setup-test build demo test test-swift test-python test-soak check check-threads check-addresses check-tracker check-page bench bench-full bench-cameras bench-tracking load quantize train train-smoke package format format-check clean
 
 help: ## list the doors
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -109,7 +109,7 @@ test-soak: setup out/day.h264 ## two minutes of four cameras with faults all alo
 	$(SWIFT) build $(TEST_FLAGS) --product hcqd
 	@$(call soak,$(TEST_SCRATCH)/release/hcqd,2)
 
-check: check-threads check-addresses ## sanitizers, a soak of 30 minutes
+check: check-threads check-addresses check-tracker ## sanitizers, soaks: half an hour of cameras, a million frames of people
 	$(MAKE) build out/day.h264
 	@$(call soak,.build/release/hcqd,30)
 
@@ -119,6 +119,10 @@ check-threads: setup-test $(VENV)/.done ## the tests under ThreadSanitizer
 check-addresses: setup-test $(VENV)/.done ## the tests under AddressSanitizer
 	ASAN_OPTIONS=detect_leaks=0 HCQD_PYTHON=$(CURDIR)/$(PYTHON) \
 	    $(SWIFT) test --sanitize=address --scratch-path .build-addresses --skip EndToEndTests
+
+check-tracker: setup-test $(VENV)/.done ## a million frames of twenty people: time and memory stay as they were
+	$(SWIFT) build --build-tests $(TEST_FLAGS)
+	HCQD_SOAK_FRAMES=1000000 $(SWIFT) test --skip-build $(TEST_FLAGS) --filter SoakTests
 
 check-page: build out/day.h264 ## a screenshot of the live page in headless Chromium, out/page.png (its checks do not pass yet)
 	@$(call install,$(APT_CHECK))
@@ -145,6 +149,15 @@ quantize: build ## the int8 form of the shipped network, MODEL-int8, and what it
 
 load: build demo-output/vtest.avi ## more and more cameras, until this machine has enough
 	python3 Benchmarks/load.py .build/release/hcqd demo-output/vtest.avi
+
+.venv-tracking/.done: Benchmarks/tracking/requirements.txt | setup
+	python3 -m venv .venv-tracking
+	.venv-tracking/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+bench-tracking: build .venv-tracking/.done ## the tracker: each kind of evidence with and without, and its peers (half an hour)
+	.venv-tracking/bin/python Benchmarks/tracking/evidence.py --model $(MODEL)
+	.venv-tracking/bin/python Benchmarks/tracking/compare.py --ablation
 
 DATA := $(abspath $(HCQD_DATA))
 RECIPE ?= compact-cpu

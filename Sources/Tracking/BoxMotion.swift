@@ -99,10 +99,11 @@ struct BoxMotion: Sendable {
         let h = max(height.position, 1e-6)
         let across = h / frameAspect
         let (a, g, tau) = (settings.acceleration, settings.growth, settings.persistence)
+        let rest = settings.growthPersistence
         x.predict(seconds: dt, acceleration: a * across * across, persistence: tau)
         y.predict(seconds: dt, acceleration: a * h * h, persistence: tau)
-        width.predict(seconds: dt, acceleration: g * across * across, persistence: tau)
-        height.predict(seconds: dt, acceleration: g * h * h, persistence: tau)
+        width.predict(seconds: dt, acceleration: g * across * across, persistence: rest)
+        height.predict(seconds: dt, acceleration: g * h * h, persistence: rest)
     }
 
     /// - Parameter trust: 0...1, how far the detected box is believed; its noise grows as this falls.

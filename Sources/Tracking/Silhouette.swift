@@ -51,6 +51,9 @@ struct Silhouette: Sendable {
         return union > 0 ? Float(shared) / Float(union) : 0
     }
 
+    /// Kept pixels that both have.
+    func sharedArea(with other: Silhouette) -> Float { Float(intersection(movedBy: Point(x: 0, y: 0), other)) }
+
     private func intersection(movedBy shift: Point, _ other: Silhouette) -> Int {
         guard frame == other.frame else { return 0 }
         let across = Int((shift.x * Float(frame.width) / Float(step)).rounded())

@@ -41,12 +41,14 @@ struct Evidence {
 /// Object keypoint similarity of two people's joints in one frame, 0...1, each joint weighed by the lesser of its two
 /// confidences; nil without joints.
 ///
-/// Per joint `exp(-d^2 / (2 area (2 sigma)^2))`, COCO's definition, with the box's area x 0.53 standing for the
+/// Per joint `exp(-d^2 / (2 area (2 t sigma)^2))`, COCO's definition with a tolerance t, and with the box's area x 0.53 standing for the
 /// person's (the mean share of a COCO person's box that is silhouette).
 /// - Returns: the similarity and its reliability, the mean of the weights.
 func jointSimilarity(_ a: [Keypoint], _ b: [Keypoint], box: Box, frameAspect: Double) -> (Double, Double)? {
     guard a.count == Joint.allCases.count, b.count == a.count, box.area > 0 else { return nil }
     let area = Double(box.area) * 0.53
+    // sigma is how far people who label joints differ. A network and a moving person differ more.
+    let tolerance = 3.0
     var (sum, total) = (0.0, 0.0)
     for joint in Joint.allCases {
         let (p, q) = (a[joint.rawValue], b[joint.rawValue])
@@ -56,7 +58,7 @@ func jointSimilarity(_ a: [Keypoint], _ b: [Keypoint], box: Box, frameAspect: Do
         let dy = Double(p.position.y - q.position.y)
         // In units where the frame has area 1.
         let distance = dx * dx * frameAspect + dy * dy / frameAspect
-        let spread = 2 * Double(joint.sigma)
+        let spread = 2 * tolerance * Double(joint.sigma)
         sum += weight * exp(-distance / (2 * area * spread * spread))
         total += weight
     }

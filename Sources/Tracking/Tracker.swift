@@ -88,13 +88,18 @@ public struct Tracker: Sendable {
 
     private mutating func give(birthTo detections: [Detection], at time: StreamTime) {
         for detection in detections where detection.person.score >= settings.birthScore {
-            let box = detection.person.box
-            let isTwin = tracklets.contains {
-                $0.isSeen && $0.detection.person.box.iou(box) > settings.birthOverlap
-            }
+            let isTwin = tracklets.contains { $0.isSeen && isSamePerson($0.detection, detection) }
             guard !isTwin else { continue }
             tracklets.append(Tracklet(detection, at: time, frameAspect: frameAspect, settings: settings.motion))
         }
+    }
+
+    /// Whether two detections of one frame are of one person: boxes that are nearly the same, or a silhouette that is mostly
+    /// the other's.
+    private func isSamePerson(_ a: Detection, _ b: Detection) -> Bool {
+        if a.person.box.iou(b.person.box) > settings.birthOverlap { return true }
+        guard let mine = a.silhouette, let other = b.silhouette else { return false }
+        return mine.sharedArea(with: other) > settings.birthShare * Float(min(mine.area, other.area))
     }
 
     private mutating func confirm() {

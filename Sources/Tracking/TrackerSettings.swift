@@ -6,13 +6,15 @@ public struct TrackerSettings: Codable, Sendable, Equatable {
     /// Detections from this score on are matched first, 0...1.
     public var confidentScore: Float = 0.5
     /// Detections below this score are ignored; those between it and `confidentScore` only continue tracks, 0...1.
-    public var weakScore: Float = 0.2
+    public var weakScore: Float = 0.3
     /// A new track needs a detection of at least this score, 0...1.
-    public var birthScore: Float = 0.55
+    public var birthScore: Float = 0.6
     /// A detection that overlaps a person found in the same frame by more starts no track, 0...1.
     public var birthOverlap: Float = 0.7
+    /// Nor does one of whose silhouette, or of the other's, they share a greater part, 0...1.
+    public var birthShare: Float = 0.5
     /// So many detections confirm a track.
-    public var confirmingHits: Int = 3
+    public var confirmingHits: Int = 2
     /// A confirmed track that is not found for so long is over, seconds; time behind somebody else does not count, up to
     /// three times as long.
     public var patience: Double = 3
@@ -30,7 +32,7 @@ public struct TrackerSettings: Codable, Sendable, Equatable {
     /// Least similarity for a weak detection, 0...1.
     public var weakSimilarity: Double = 0.25
     /// A person who is not found although nobody stands in front is less like any detection by this much a second.
-    public var staleness: Double = 0.4
+    public var staleness: Double = 0.1
     /// Boxes are compared after growing by this share of their size on every side...
     public var boxMargin: Double = 0.15
     /// ...and by this share of the standard deviation of the predicted place.
@@ -54,9 +56,10 @@ public struct TrackerSettings: Codable, Sendable, Equatable {
         settings.confidentScore = 0.7
         settings.weakScore = 0.55
         settings.birthScore = 0.85
-        settings.confirmingHits = 2
         settings.patience = 1.5
         settings.smoothsBoxes = true
+        settings.staleness = 0.4
+        settings.motion.acceleration = 0.75
         return settings
     }()
 }
@@ -69,11 +72,11 @@ public struct EvidenceWeights: Codable, Sendable, Equatable {
     /// Overlap of predicted and detected box.
     public var box: Double = 1
     /// Object keypoint similarity of predicted and detected joints.
-    public var joints: Double = 1
+    public var joints: Double = 0.6
     /// Overlap of the last mask, moved to its predicted place, with the detected mask.
-    public var mask: Double = 1
+    public var mask: Double = 0.5
     /// Likeness of query embeddings.
-    public var embedding: Double = 0.5
+    public var embedding: Double = 1.5
 
     public init() {}
 }
@@ -81,7 +84,7 @@ public struct EvidenceWeights: Codable, Sendable, Equatable {
 /// How people are expected to move.
 public struct MotionSettings: Codable, Sendable, Equatable {
     /// Spectral density of a person's acceleration, heights^2 / seconds^3.
-    public var acceleration: Double = 0.75
+    public var acceleration: Double = 0.4
     /// The same of the growth of the box.
     public var growth: Double = 0.05
     /// Standard deviation of a detected centre, heights.
@@ -90,6 +93,8 @@ public struct MotionSettings: Codable, Sendable, Equatable {
     public var sizeNoise: Double = 0.08
     /// A velocity that nobody observes fades with this time constant, seconds.
     public var persistence: Double = 5
+    /// The same of the growth of the box: who is out of sight keeps about the size that was last seen.
+    public var growthPersistence: Double = 0.5
 
     public init() {}
 }

@@ -60,7 +60,7 @@ struct Tracklet: Sendable {
             embedding = new
             return
         }
-        embedding = normalised(zip(embedding, new).map { 0.9 * $0 + 0.1 * $1 })
+        embedding = normalised(zip(embedding, new).map { 0.95 * $0 + 0.05 * $1 })
     }
 
     /// Whether the person was last found at the frame's edge, or is expected outside by now.

@@ -23,6 +23,9 @@ enum Hcqd {
         return FileManager.default.fileExists(atPath: made) ? made : "/usr/share/doc/opencv-doc/examples/data/vtest.avi"
     }()
 
+    /// The interpreter that `make test` prepares; nil when the tests are run by hand without it.
+    static let python = ProcessInfo.processInfo.environment["HCQD_PYTHON"]
+
     static let project = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
 

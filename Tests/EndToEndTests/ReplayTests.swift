@@ -84,6 +84,49 @@ private func replay(_ clip: String, _ more: String..., in folder: Scratch) throw
         #expect(some.allSatisfy { $0["mask"] == nil })
     }
 
+    @Test(.enabled(if: Hcqd.python != nil, "left out: needs HCQD_PYTHON with pycocotools and trackeval"))
+    func otherToolsReadTheExports() throws {
+        for format in ["coco", "mot", "mots"] {
+            let outcome = try replay(
+                Hcqd.clip, "--output", "a", "--export", "tracks.\(format)", "--format", format, in: folder)
+            #expect(outcome.status == 0, "\(outcome.errors)")
+        }
+        let program = """
+            import json, sys
+            from pycocotools.coco import COCO
+            from pycocotools import mask
+            results = json.load(open("tracks.coco"))
+            images = [{"id": i, "width": 768, "height": 576} for i in sorted({r["image_id"] for r in results})]
+            truth = {"images": images, "annotations": [], "categories": [{"id": 1, "name": "person"}]}
+            json.dump(truth, open("truth.json", "w"))
+            read = COCO("truth.json").loadRes("tracks.coco")
+            assert len(read.anns) == len(results) > 0
+            for one in read.anns.values():
+                x, y, w, h = one["bbox"]
+                assert one["track_id"] > 0 and len(one["keypoints"]) == 51 and w > 0 and h > 0
+                assert mask.decode(one["segmentation"]).shape == (576, 768)
+            lines = open("tracks.mot").read().splitlines()
+            assert len(lines) == len(results)
+            rows = [line.split(",") for line in lines]
+            assert {(int(r[0]), int(r[1])) for r in rows} == {(r["image_id"], r["track_id"]) for r in results}
+            # As truth, every box counts.
+            open("truth.txt", "w").write("".join(",".join(r[:6] + ["1"] + r[7:]) + "\\n" for r in rows))
+            """
+        let read = try Hcqd.run(try #require(Hcqd.python), ["-c", program], in: folder)
+        #expect(read.status == 0, "\(read.errors)")
+        let boxes = String(decoding: try folder.data("tracks.mot"), as: UTF8.self).split(separator: "\n").count
+        func figures(_ program: String, _ arguments: String...) throws -> [String: Any] {
+            let path = Hcqd.project.appendingPathComponent("Tests/EvaluationTests/Reference/" + program).path
+            let outcome = try Hcqd.run(try #require(Hcqd.python), [path] + arguments, in: folder)
+            #expect(outcome.status == 0, "\(outcome.errors)")
+            return try #require(try JSONSerialization.jsonObject(with: outcome.output) as? [String: Any])
+        }
+        let mot = try figures("trackeval_figures.py", "mot15", "s", "truth.txt", "tracks.mot", "10")["s"] as? [String: Double]
+        #expect(mot?["MOTA"] == 1 && mot?["TP"] == Double(boxes))
+        let mots = try figures("mots_figures.py", "tracks.mots", "10")
+        #expect(abs((mots["HOTA"] as? Double ?? 0) - 1) < 1e-9 && (mots["detections"] as? Double ?? 0) > 0)
+    }
+
     @Test func theTrackerGivesTheSameTracksFromAFileOfPeople() throws {
         for (format, file) in [("mot", "tracks.txt"), ("people", "people.jsonl")] {
             let outcome = try replay(Hcqd.clip, "--output", "a", "--export", file, "--format", format, in: folder)

@@ -87,6 +87,22 @@ import Tracking
         #expect(abs(missed.person.box.center.x - (0.2 + 0.008 * 30)) < 0.01)
     }
 
+    @Test func whoIsOutOfSightKeepsAboutTheSizeThatWasSeen() throws {
+        // Walks towards the camera, a third higher every second, and is gone for two and a half.
+        var tracker = tracker()
+        var height: Float = 0.2
+        for frame in 0..<25 {
+            height = 0.2 * (1 + Float(frame) / 75)
+            let box = Box(x0: 0.5 - height / 8, y0: 0.8 - height, x1: 0.5 + height / 8, y1: 0.8)
+            _ = tracker.update(with: [Person(box: box, score: 0.9)], at: time(Double(frame) / 25))
+        }
+        for frame in 25..<87 {
+            let missed = try #require(tracker.update(with: [], at: time(Double(frame) / 25)).first)
+            #expect(missed.state == .missed)
+            #expect(missed.person.box.height < 1.25 * height && missed.person.box.height > 0.8 * height)
+        }
+    }
+
     @Test func theSamePeopleGiveTheSameTracks() {
         func run() -> [String] {
             var followed = FollowedScene(DrawnScene(crowd(8, seed: 3)))
