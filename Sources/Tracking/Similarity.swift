@@ -41,8 +41,8 @@ struct Evidence {
 /// Object keypoint similarity of two people's joints in one frame, 0...1, each joint weighed by the lesser of its two
 /// confidences; nil without joints.
 ///
-/// Per joint `exp(-d^2 / (2 area (2 t sigma)^2))`, COCO's definition with a tolerance t, and with the box's area x 0.53 standing for the
-/// person's (the mean share of a COCO person's box that is silhouette).
+/// Per joint `exp(-d^2 / (2 area (2 t sigma)^2))`, COCO's definition with a tolerance t, the box's area x 0.53 standing for
+/// the person's (the mean share of a COCO person's box that is silhouette).
 /// - Returns: the similarity and its reliability, the mean of the weights.
 func jointSimilarity(_ a: [Keypoint], _ b: [Keypoint], box: Box, frameAspect: Double) -> (Double, Double)? {
     guard a.count == Joint.allCases.count, b.count == a.count, box.area > 0 else { return nil }

@@ -60,6 +60,7 @@ public struct TrackerSettings: Codable, Sendable, Equatable {
         settings.smoothsBoxes = true
         settings.staleness = 0.4
         settings.motion.acceleration = 0.75
+        settings.motion.growthPersistence = 5
         return settings
     }()
 }
