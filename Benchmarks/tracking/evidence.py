@@ -32,6 +32,8 @@ ROWS = {
     "without velocity": ["--set", "motion.persistence=0.001"],
     "without staleness": ["--set", "staleness=0"],
     "without weak round": ["--set", "weakScore=0.5"],
+    "without coming back by looks": ["--set", "returningLikeness=0.999"],
+    "second births of one silhouette": ["--set", "birthShare=2"],
     "without veto": ["--no-veto"],
 }
 FIGURES = ("HOTA", "DetA", "AssA", "MOTA", "IDF1", "IDSW", "Frag")
