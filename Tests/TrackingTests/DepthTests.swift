@@ -48,17 +48,4 @@ import Tracking
         #expect(try #require(farther?.visible) < 0.9)
         #expect(farther?.occludedBy == nearer?.id)
     }
-
-    @Test func whoIsOutOfSightIsHiddenByWhomTheyWentBehind() throws {
-        let people = [
-            standing(x: 0.5, y: 0.95, height: 0.6, look: 1),
-            DrawnPerson(
-                place: { seconds in (Point(x: min(0.5, 0.25 + 0.1 * Float(seconds)), y: 0.85), 0.4) }, look: 2),
-        ]
-        var followed = FollowedScene(DrawnScene(people))
-        followed.run(times: moments(to: 3.5, fps: 25))
-        let hidden = try #require(followed.last.first { $0.id.ordinal == 2 })
-        #expect(hidden.state == .missed && hidden.occludedBy?.ordinal == 1)
-        #expect(try #require(hidden.visible) < 0.5)
-    }
 }
