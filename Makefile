@@ -22,7 +22,7 @@ SWIFT := swift
 TEST_SCRATCH := .build-test
 TEST_FLAGS := -c release -Xswiftc -enable-testing --scratch-path $(TEST_SCRATCH)
 
-.PHONY: help setup setup-test build demo test test-swift test-python test-soak check check-threads check-addresses check-tracker check-page bench bench-full bench-cameras bench-tracking load quantize train train-smoke package format format-check clean
+.PHONY: help setup setup-test build demo test test-swift test-python test-soak test-kill check check-threads check-addresses check-kill check-tracker check-page fuzz bench bench-full bench-cameras bench-tracking load quantize train train-smoke package format format-check clean
 
 help: ## list the doors
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -80,7 +80,7 @@ demo: build demo-output/vtest.avi $(DEMO_MODEL) ## watch a surveillance clip: ev
 	@echo "Look at demo-output/vtest.mp4 and at the event log demo-output/vtest.jsonl, for example:"
 	@echo "    jq -c '{t, type, id, reason}' demo-output/vtest.jsonl | head"
 
-test: test-swift test-python test-soak ## all tests
+test: test-swift test-python test-soak test-kill ## all tests
 
 test-swift: setup-test $(VENV)/.done demo-output/vtest.avi ## the tests of the daemon
 	$(SWIFT) build --build-tests $(TEST_FLAGS)
@@ -98,10 +98,21 @@ out/day.h264: demo-output/vtest.avi
 	@ffmpeg -v error -y -i $< -t 20 -s 384x288 -c:v libx264 -preset ultrafast -g 10 -bf 0 -pix_fmt yuv420p \
 	    -bsf:v h264_mp4toannexb $@
 
-# $(call soak,BINARY,MINUTES): with an untrained network of a few kilobytes, so that every core is not needed for it.
-define soak
+# $(call small_model,BINARY): an untrained network and a small picture, so that every core is not needed for it.
+define small_model
 	printf '{"backbone":"resnet18","hidden_dim":64,"queries":20,"encoder_layers":1,"encoder_ffn":128,"decoder_layers":2,"decoder_ffn":128}' > out/soak.json
 	$(1) model new --config out/soak.json --seed 4 -o out/soak.safetensors
+endef
+
+# $(call kill,BINARY,DEATHS)
+define kill
+	$(call small_model,$(1))
+	python3 Tests/Tools/kill_test.py $(1) out/day.h264 out/soak.safetensors --rounds $(2)
+endef
+
+# $(call soak,BINARY,MINUTES)
+define soak
+	$(call small_model,$(1))
 	python3 Tests/Tools/soak.py $(1) out/day.h264 out/soak.safetensors --input 128x96 --minutes $(2)
 endef
 
@@ -109,7 +120,19 @@ test-soak: setup out/day.h264 ## two minutes of four cameras with faults all alo
 	$(SWIFT) build $(TEST_FLAGS) --product hcqd
 	@$(call soak,$(TEST_SCRATCH)/release/hcqd,2)
 
-check: check-threads check-addresses check-tracker ## sanitizers, soaks: half an hour of cameras, a million frames of people
+test-kill: setup out/day.h264 ## kill -9 while it writes, and the loss of what was not on disk, 32 times
+	$(SWIFT) build $(TEST_FLAGS) --product hcqd
+	@$(call kill,$(TEST_SCRATCH)/release/hcqd,32)
+
+check-kill: build out/day.h264 ## the same 400 times
+	@$(call kill,.build/release/hcqd,400)
+
+FUZZ_SECONDS ?= 60
+fuzz: setup ## damaged inputs for every parser, FUZZ_SECONDS (60) each; `make test` has a short version
+	$(SWIFT) build --build-tests $(TEST_FLAGS)
+	HCQD_FUZZ_SECONDS=$(FUZZ_SECONDS) $(SWIFT) test --skip-build $(TEST_FLAGS) --filter FuzzTests
+
+check: check-threads check-addresses fuzz check-kill check-tracker ## sanitizers, fuzzing, 400 kills, soaks: half an hour of cameras, a million frames of people
 	$(MAKE) build out/day.h264
 	@$(call soak,.build/release/hcqd,30)
 

@@ -30,7 +30,7 @@ let package = Package(
         .target(
             name: "Pipeline",
             dependencies: [
-                "Scene", "Ingest", "Engine", "Tracking", "Events", "Rendering", "Evaluation", "CMosquitto",
+                "Scene", "Ingest", "Engine", "Tracking", "Events", "Rendering", "Evaluation", "CMosquitto", "CMalloc",
                 .product(name: "Yams", package: "Yams"),
                 .product(name: "FlyingFox", package: "FlyingFox"),
                 .product(name: "FlyingSocks", package: "FlyingFox"),
@@ -51,11 +51,13 @@ let package = Package(
             name: "CFFmpeg", pkgConfig: "libavformat libavcodec libswscale libavutil",
             providers: [.apt(["libavformat-dev", "libavcodec-dev", "libswscale-dev", "libavutil-dev"])]),
         .systemLibrary(name: "CMosquitto", pkgConfig: "libmosquitto", providers: [.apt(["libmosquitto-dev"])]),
+        .systemLibrary(name: "CMalloc"),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .testTarget(name: "SceneTests", dependencies: ["Scene"], swiftSettings: room),
         .target(name: "TestTools", path: "Tests/TestTools", swiftSettings: room),
         .testTarget(name: "IngestTests", dependencies: ["Ingest", "Scene", "TestTools"], swiftSettings: room),
         .target(name: "CAllocations", path: "Tests/CAllocations"),
+        .target(name: "CThreadSanitizer", path: "Tests/CThreadSanitizer"),
         .testTarget(
             name: "EngineTests", dependencies: ["Engine", "Scene", "CKernels", "CAllocations"], swiftSettings: room),
         .testTarget(name: "TrackingTests", dependencies: ["Tracking", "Scene"], swiftSettings: room),
@@ -69,8 +71,13 @@ let package = Package(
         .testTarget(
             name: "PipelineTests",
             dependencies: [
-                "Pipeline", "Scene", "Events", "Ingest", "TestTools", .product(name: "Yams", package: "Yams"),
+                "Pipeline", "Scene", "Events", "Ingest", "TestTools", "CThreadSanitizer",
+                .product(name: "Yams", package: "Yams"),
+                .product(name: "Logging", package: "swift-log"),
             ],
+            swiftSettings: room),
+        .testTarget(
+            name: "FuzzTests", dependencies: ["Engine", "Events", "Evaluation", "Ingest", "Pipeline", "Scene"],
             swiftSettings: room),
         .testTarget(name: "EndToEndTests", dependencies: ["hcqd", "Scene"], swiftSettings: room),
     ],

@@ -24,6 +24,11 @@ import Testing
                   locked: {url: "\(address)cam?user=a&password=b"}
                   garbage: {url: "\(address)cam?garbage_after=10&garbage_for=5"}
                   jumping: {url: "\(address)cam?jump_after=20&jump=1000"}
+                  wrapping: {url: "\(address)cam?first_timestamp=4294700000"}
+                  dripping: {url: "\(address)cam?drip=300", connection: {probe_timeout_s: 2, read_timeout_s: 1}}
+                  sound: {url: "\(address)cam?codec=PCMU"}
+                  liar: {url: "\(address)cam?codec=H265", connection: {probe_timeout_s: 2, read_timeout_s: 2}}
+                  resizing: {url: "\(address)cam?switch_after=20&switch_to=1"}
                 """, in: folder)
         try daemon.waitForLines("frozen") { $0.contains { $0.type == "camera_stalled" && $0.reason == "no_data" } }
         try daemon.waitForLines("closing") { $0.contains { $0.type == "camera_offline" } }
@@ -31,15 +36,69 @@ import Testing
         try daemon.waitForLines("locked") { $0.contains { $0.type == "camera_offline" && $0.reason == "unauthorized" } }
         try daemon.waitForLines("jumping") { $0.contains { $0.type == "discontinuity" } }
         try daemon.waitForLines("garbage") { $0.contains { $0.type == "camera_online" } }
+        try daemon.waitForLines("dripping") { $0.contains { ["camera_stalled", "camera_offline"].contains($0.type) } }
+        try daemon.waitForLines("sound") { $0.contains { $0.type == "camera_offline" && $0.reason == "no_usable_video" } }
+        try daemon.waitForLines("liar") { $0.contains { ["camera_stalled", "camera_offline"].contains($0.type) } }
+        try daemon.waitForLines("wrapping") { $0.contains { $0.type == "start" } }
+        #expect(!daemon.lines("wrapping").contains { $0.type == "discontinuity" })
         try daemon.waitForLines("good") { $0.contains { $0.type == "start" } }
+        let resized = { String(decoding: (try? self.folder.data("events/resizing.jsonl")) ?? Data(), as: UTF8.self) }
+        #expect(holds(within: 60) { resized().contains("\"size\":[320,240]") }, "\(resized())")
         #expect(!daemon.lines("good").contains { $0.type == "camera_offline" })
         let ending = daemon.stop()
         #expect(ending.status == 0, "\(daemon.journal)")
         #expect(ending.seconds < 5)
-        for name in ["good", "second", "frozen", "closing", "refused", "locked", "garbage", "jumping"] {
+        for name in ["good", "second", "frozen", "closing", "refused", "locked", "garbage", "jumping", "wrapping", "dripping", "sound", "liar", "resizing"] {
             daemon.checkStory(name)
         }
         #expect(!daemon.journal.contains("stuck"))
+    }
+
+    @Test func everyCameraHasItsShareOfTheEngineAndADeadOneCostsNothing() throws {
+        let address = camera.address
+        let daemon = try LiveDaemon(
+            cameras: """
+                  fast: {url: "\(address)cam?fps=100"}
+                  slow: {url: "\(address)cam?fps=5"}
+                  limited: {url: "\(address)cam?fps=50", fps: 2}
+                  dead: {url: "\(address)cam?freeze_after=0"}
+                """, in: folder)
+        for name in ["fast", "slow", "limited"] {
+            try daemon.waitForLines(name) { $0.contains { $0.type == "camera_online" } }
+        }
+        func frames(_ metric: String) -> [String: Double] {
+            var found: [String: Double] = [:]
+            for line in (daemon.get("metrics") ?? "").split(separator: "\n") where line.hasPrefix("hcqd_frames_\(metric)_total{") {
+                found[String(line.split(separator: "\"")[1])] = line.split(separator: " ").last.flatMap { Double($0) }
+            }
+            return found
+        }
+        let (received, inferred) = (frames("received"), frames("inferred"))
+        usleep(8_000_000)
+        let gained = frames("inferred").merging(inferred) { $0 - $1 }
+        let came = frames("received").merging(received) { $0 - $1 }
+        // A camera gets all that it sends or as much as the one that sends most.
+        for name in ["slow", "limited"] {
+            #expect(gained[name, default: 0] >= 0.7 * min(came[name, default: 0], gained["fast", default: 0]), "\(gained) of \(came)")
+        }
+        #expect(gained["limited", default: 0] <= 8 * 2 + 4, "\(gained)")
+        #expect(gained["dead", default: 0] == 0)
+        print("frames in 8 s: \(gained) of \(came)")
+        #expect(daemon.stop().status == 0)
+    }
+
+    @Test func aFileComesAtItsOwnPaceAndAgainWhenItEnds() throws {
+        try folder.ffmpeg("-f", "h264", "-r", "10", "-i", "day.h264", "-t", "3", "-c", "copy", "short.mp4")
+        let daemon = try LiveDaemon(cameras: "  clip: {url: \"\(folder.path("short.mp4"))\"}\n", in: folder)
+        try daemon.waitForLines("clip") { $0.count { $0.type == "discontinuity" && $0.reason == "end_of_file" } >= 2 }
+        let ending = daemon.stop()
+        #expect(ending.status == 0)
+        #expect(ending.seconds < 5)
+        daemon.checkStory("clip")
+        let ends = daemon.lines("clip").filter { $0.reason == "end_of_file" }
+        let apart = try #require(ends.count > 1 ? ends[1].time.timeIntervalSince(ends[0].time) : nil)
+        #expect(apart > 2.5, "three seconds of clip took \(apart) s")
+        #expect(daemon.lines("clip").count { $0.type == "camera_online" } == 1)
     }
 
     @Test func reloadRestartsOnlyWhatChangedAndABadFileChangesNothing() throws {
@@ -118,6 +177,16 @@ import Testing
         #expect(try folder.data("p.jpg").starts(with: [0xff, 0xd8]))
         #expect(daemon.get("cameras", headers: ["Host: elsewhere.example"])?.contains("door") == false)
         #expect(daemon.stop().status == 0)
+    }
+
+    @Test func damagedRequestsDoNoHarm() throws {
+        let daemon = try LiveDaemon(cameras: "  door: {url: \"\(camera.address)cam\"}\n", in: folder)
+        let tool = Hcqd.project.appendingPathComponent("Tests/Tools/http_fuzz.py").path
+        let outcome = try Hcqd.run("/usr/bin/python3", [tool, "\(daemon.port)", "--count", "300"], in: folder)
+        #expect(outcome.status == 0, "\(outcome.text)\(outcome.errors)\(daemon.journal)")
+        let ending = daemon.stop()
+        #expect(ending.status == 0)
+        #expect(ending.seconds < 5)
     }
 
     @Test func aTokenIsAskedForWhenThereIsOne() throws {

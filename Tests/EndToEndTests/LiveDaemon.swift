@@ -10,12 +10,13 @@ final class TestCamera {
         try folder.ffmpeg(
             "-i", Hcqd.clip, "-t", "10", "-s", "384x288", "-c:v", "libx264", "-preset", "ultrafast", "-g", "10", "-bf", "0",
             "-pix_fmt", "yuv420p", "-bsf:v", "h264_mp4toannexb", "day.h264")
+        try folder.ffmpeg("-i", "day.h264", "-s", "320x240", "-c:v", "libx264", "-preset", "ultrafast", "-g", "10", "-bf", "0", "night.h264")
         let log = folder.url.appendingPathComponent("camera.log")
         try Data().write(to: log)
         process.executableURL = URL(fileURLWithPath: "/usr/bin/python3")
         process.arguments = [
-            Hcqd.project.appendingPathComponent("Tests/Tools/rtsp_camera.py").path, folder.path("day.h264"), "--port", "0",
-            "--fps", "\(fps)",
+            Hcqd.project.appendingPathComponent("Tests/Tools/rtsp_camera.py").path, folder.path("day.h264"),
+            folder.path("night.h264"), "--port", "0", "--fps", "\(fps)",
         ]
         process.standardOutput = try FileHandle(forWritingTo: log)
         process.standardError = FileHandle.nullDevice
@@ -99,6 +100,9 @@ final class LiveDaemon {
         let type: String
         let id: String?
         let reason: String?
+        let t: String
+
+        var time: Date { (try? Date(t, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true))) ?? .distantPast }
     }
 
     func lines(_ camera: String) -> [Line] {

@@ -5,7 +5,7 @@ import Testing
 @testable import Pipeline
 
 /// A datagram socket that listens as systemd does.
-private final class NotifySocket {
+final class NotifySocket {
     let path: String
     private let descriptor: Int32
 

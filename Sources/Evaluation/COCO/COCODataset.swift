@@ -44,6 +44,10 @@ public struct COCODataset: Sendable {
             let category = categories.first(where: { $0.name == "person" })?.id
                 ?? (categories.count <= 1 ? categories.first?.id ?? 1 : nil)
         else { throw .badJSON(path: path, reason: "has several categories and none of them is named person") }
+        if let image = file.images.first(where: { !$0.hasPossibleSize }) {
+            throw .badJSON(
+                path: path, reason: "image \(image.id) has size \(image.width)x\(image.height), expected 0 to 65535 each")
+        }
         self.path = path
         self.category = category
         images = file.images.map {
@@ -73,15 +77,27 @@ public enum COCOSegmentation: Sendable, Equatable {
     /// COCO's compressed runs.
     case compressed(String, PixelSize)
 
-    /// The pixels inside; nil when runs do not cover their size.
+    /// The pixels inside; nil when runs do not cover their size, or when polygons go so far that no picture holds them.
     /// - Parameter size: of the picture, for polygons.
     public func mask(size: PixelSize) -> Mask? {
         switch self {
-        case .polygons(let parts): Mask(polygons: parts, size: size)
+        case .polygons(let parts): Self.areDrawable(parts) ? Mask(polygons: parts, size: size) : nil
         case .compressed(let counts, let size): Mask(size: size, counts: counts)
         case .runs(let runs, let size):
             runs.reduce(0) { $0 + Int($1) } == size.width * size.height ? Mask(size: size, runs: runs) : nil
         }
+    }
+}
+
+extension COCOSegmentation {
+    /// Whether the outlines together are shorter than a million pixels: time and memory go with their length.
+    private static func areDrawable(_ parts: [[Double]]) -> Bool {
+        var length = 0.0
+        for part in parts {
+            if part.count == 4 { length += 2 * (abs(part[2]) + abs(part[3])) }
+            for i in part.indices { length += abs(part[i] - part[abs(i + part.count - 2) % part.count]) }
+        }
+        return length < 1e6
     }
 }
 
@@ -128,6 +144,8 @@ private struct COCOFile: Decodable {
         let file_name: String?
         let width: Int
         let height: Int
+
+        var hasPossibleSize: Bool { (0...65_535).contains(width) && (0...65_535).contains(height) }
     }
 
     struct Category: Decodable {

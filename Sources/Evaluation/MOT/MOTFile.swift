@@ -51,6 +51,9 @@ public struct MOTFile: Sendable {
     /// Columns of the first line; 0 for an empty file.
     public let columns: Int
 
+    /// Four days at 30 frames a second: a number beyond this is no frame's.
+    private static let mostFrames = 1e7
+
     /// - Throws: `.unreadable`, `.badLine`.
     public init(contentsOf path: String) throws(EvaluationError) {
         var boxes: [MOTBox] = []
@@ -58,9 +61,7 @@ public struct MOTFile: Sendable {
         try forEachLine(of: path) { (line, fields) throws(EvaluationError) in
             if columns == 0 { columns = fields.count }
             let values = fields.map { Double($0) ?? .nan }
-            guard values.count >= 6, values.prefix(7).allSatisfy(\.isFinite), abs(values[0]) < 1e9,
-                abs(values[1]) < 1e15
-            else {
+            guard values.count >= 6, values.prefix(7).allSatisfy({ abs($0) < 1e9 }), values[0] <= Self.mostFrames else {
                 throw .badLine(path: path, line: line, expected: "frame,id,left,top,width,height,confidence,...")
             }
             let category = values.count == 9 && abs(values[7]) < 1e9 ? Int(values[7]) : nil
@@ -95,10 +96,14 @@ public struct MOTSequenceInfo: Sendable, Equatable {
             if parts.count == 2 { values[parts[0].lowercased()] = parts[1] }
         }
         name = values["name"] ?? ""
-        frameRate = values["framerate"].flatMap(Double.init)
-        frames = values["seqlength"].flatMap { Int($0) }
-        width = values["imwidth"].flatMap { Int($0) }
-        height = values["imheight"].flatMap { Int($0) }
+        // Values that no sequence has are passed over as if they were missing.
+        func whole(_ key: String, in range: ClosedRange<Int>) -> Int? {
+            values[key].flatMap { Int($0) }.flatMap { range.contains($0) ? $0 : nil }
+        }
+        frameRate = values["framerate"].flatMap(Double.init).flatMap { (1e-3...1e4).contains($0) ? $0 : nil }
+        frames = whole("seqlength", in: 0...10_000_000)
+        width = whole("imwidth", in: 1...1_000_000)
+        height = whole("imheight", in: 1...1_000_000)
     }
 
     /// The file of the sequence that a truth or detection file belongs to: beside it, or one folder up.

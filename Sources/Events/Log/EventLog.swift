@@ -18,12 +18,32 @@ public enum EventLogError: Error, Equatable, CustomStringConvertible {
     }
 }
 
+/// What happened to a log, said once when it happens.
+public enum LogNews: Sendable, Equatable, CustomStringConvertible {
+    /// The disk does not take lines; they wait in memory.
+    case failing(SystemFailure)
+    /// The disk takes lines again; so many were lost meanwhile.
+    case works(lost: Int)
+    /// Old files cannot be removed.
+    case retentionFails(SystemFailure)
+
+    public var description: String {
+        switch self {
+        case .failing(let failure): "event log: \(failure); lines wait in memory until the disk takes them"
+        case .works(let lost): "event log: the disk takes lines again, \(lost == 0 ? "none was" : "\(lost) were") lost"
+        case .retentionFails(let failure): "event log: old files cannot be removed: \(failure)"
+        }
+    }
+}
+
 /// How a log is doing.
 public struct LogStatus: Sendable {
     /// Lines in memory that are not on disk yet.
     public var waitingLines: Int
     /// Lines lost since the log said so last, by type.
     public var lost: [String: Int]
+    /// Lines lost since the log was opened.
+    public var totalLost: Int
     /// nil while the disk works.
     public var failure: SystemFailure?
     /// Why old files could not be removed; the log itself is not touched by that.
@@ -48,6 +68,9 @@ public final class EventLog: @unchecked Sendable {
     private var isClosed = false
     /// What went wrong last; for those who must not wait for a disk that hangs.
     private let failures = Mutex<(log: SystemFailure?, retention: SystemFailure?)>((nil, nil))
+    private let onNews: @Sendable (LogNews) -> Void
+    /// On `queue` only: of `ring`, when the disk failed.
+    private var lostBefore = 0
 
     /// The first ordinal that the camera's tracker may give.
     public let firstOrdinal: UInt64
@@ -57,13 +80,15 @@ public final class EventLog: @unchecked Sendable {
     public let cutBytes: Int
 
     /// Opens a daemon's log: cuts a torn line, ends what a crash left open, and goes on numbering.
+    /// - Parameter onNews: called on a queue of the log's own, and here.
     /// - Throws: when another process has it, or it cannot be read. A full disk is no reason: lines wait in memory.
     public convenience init(
-        camera: CameraID, paths: LogPaths, settings: LogSettings = LogSettings()
+        camera: CameraID, paths: LogPaths, settings: LogSettings = LogSettings(),
+        onNews: @escaping @Sendable (LogNews) -> Void = { _ in }
     ) throws(EventLogError) {
         let files = RealFileSystem()
         let opening = try LogOpening(live: camera, paths: paths, settings: settings, files: files, now: Self.now())
-        self.init(opening, camera: camera, isLive: true, files: files)
+        self.init(opening, camera: camera, isLive: true, files: files, onNews: onNews)
     }
 
     /// Begins a replay's log at `path`; what was there is replaced.
@@ -73,8 +98,12 @@ public final class EventLog: @unchecked Sendable {
         self.init(opening, camera: camera, isLive: false, files: files)
     }
 
-    init(_ opening: LogOpening, camera: CameraID, isLive: Bool, files: any FileSystem) {
+    init(
+        _ opening: LogOpening, camera: CameraID, isLive: Bool, files: any FileSystem,
+        onNews: @escaping @Sendable (LogNews) -> Void = { _ in }
+    ) {
         self.files = files
+        self.onNews = onNews
         self.isLive = isLive
         queue = DispatchQueue(label: "hcqd.log.\(camera.name)")
         (lock, ring, writer) = (opening.lock, opening.ring, opening.writer)
@@ -117,7 +146,8 @@ public final class EventLog: @unchecked Sendable {
         let load = ring.load
         let (failure, retentionFailure) = failures.withLock { $0 }
         return LogStatus(
-            waitingLines: load.lines, lost: load.lost, failure: failure, retentionFailure: retentionFailure,
+            waitingLines: load.lines, lost: load.lost, totalLost: load.totalLost, failure: failure,
+            retentionFailure: retentionFailure,
             nextSequence: ring.nextSequence)
     }
 
@@ -148,8 +178,18 @@ public final class EventLog: @unchecked Sendable {
     }
 
     private func noteFailures() {
-        let found = (writer.failure?.cause, writer.retentionFailure)
-        failures.withLock { $0 = found }
+        let now = (log: writer.failure?.cause, retention: writer.retentionFailure)
+        let before = failures.withLock { failures in
+            defer { failures = now }
+            return failures
+        }
+        if let failure = now.log, failure.code != before.log?.code {
+            if before.log == nil { lostBefore = ring.load.totalLost }
+            onNews(.failing(failure))
+        } else if now.log == nil, before.log != nil {
+            onNews(.works(lost: ring.load.totalLost - lostBefore))
+        }
+        if let failure = now.retention, failure.code != before.retention?.code { onNews(.retentionFails(failure)) }
     }
 
     private func startTimer() {

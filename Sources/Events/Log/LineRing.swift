@@ -21,6 +21,7 @@ final class LineRing: Sendable {
         var byteCount = 0
         var nextSequence: UInt64
         var lost: [String: Int] = [:]
+        var totalLost = 0
         var lostSince: StreamTime?
         var latest: StreamTime?
     }
@@ -42,9 +43,9 @@ final class LineRing: Sendable {
 
     var isEmpty: Bool { state.withLock { $0.head == $0.lines.count } }
 
-    /// Lines and bytes that wait, and how many lines were dropped by type since the last `events_dropped`.
-    var load: (lines: Int, bytes: Int, lost: [String: Int]) {
-        state.withLock { ($0.lines.count - $0.head, $0.byteCount, $0.lost) }
+    /// Lines and bytes that wait, how many lines were dropped by type since the last `events_dropped`, and how many ever.
+    var load: (lines: Int, bytes: Int, lost: [String: Int], totalLost: Int) {
+        state.withLock { ($0.lines.count - $0.head, $0.byteCount, $0.lost, $0.totalLost) }
     }
 
     /// Gives each event its number and its line.
@@ -109,6 +110,7 @@ final class LineRing: Sendable {
         let line = state.lines.remove(at: victim)
         state.byteCount -= line.bytes.count
         state.lost[line.type, default: 0] += 1
+        state.totalLost += 1
         if state.lostSince == nil { state.lostSince = line.event.time }
         return true
     }

@@ -2,6 +2,8 @@ internal import Glibc
 internal import Scene
 
 /// What the last session left: where its log stops, and whose story it did not finish.
+///
+/// Holds one piece of a file and the stories that are open, however long the logs are.
 struct LogRecovery {
     /// The number of the next line.
     private(set) var nextSequence: UInt64 = 1
@@ -14,32 +16,45 @@ struct LogRecovery {
 
     private let files: any FileSystem
     private let camera: CameraID
+    /// The first number of the last session.
+    private let session: UInt64
+    private var open: [String: Story] = [:]
+    private var occupancy: [String: Int] = [:]
+    private var last: (sequence: UInt64, time: StreamTime?)?
 
-    /// Cuts a torn last line of `paths.active` and reads the logs back to where the last session began.
+    /// Cuts a torn last line of `paths.active` and reads the logs from where the last session's open stories may begin.
     /// - Throws: when a log cannot be read or cut.
     init(_ paths: LogPaths, camera: CameraID, state: LogState?, files: any FileSystem) throws(SystemFailure) {
         self.files = files
         self.camera = camera
+        session = state?.sessionSequence ?? 1
         var logs = try LogPaths.rotated(paths, files)
         if try files.facts(paths.active) != nil {
             try cutTornLine(paths)
             logs.append(paths.active)
         }
-        let session = state?.sessionSequence ?? 1
-        var lines: [LogLine] = []
-        for log in logs.reversed() {
-            let found = try read(log)
-            lines.insert(contentsOf: found, at: 0)
-            if let first = found.first, first.seq <= session { break }
-        }
-        lines.sort { $0.seq < $1.seq }
-        if let last = lines.last {
-            nextSequence = last.seq + 1
+        for log in try logs[startIndex(in: logs)...] { try read(log) }
+        if let last {
+            nextSequence = last.sequence + 1
         } else if let state {
             nextSequence = state.nextSequence
         }
-        nextOrdinal = (lines.compactMap { $0.trackID?.ordinal }.max() ?? 0) + 1
-        finishStories(lines.filter { $0.seq >= session })
+        finishStories()
+    }
+
+    /// The last log that begins before the session does; the first one when none is known to.
+    private func startIndex(in logs: [String]) throws(SystemFailure) -> Int {
+        for i in logs.indices.reversed() {
+            if let first = try firstSequence(logs[i]), first <= session { return i }
+        }
+        return 0
+    }
+
+    private func firstSequence(_ path: String) throws(SystemFailure) -> UInt64? {
+        let descriptor = try files.open(path, flags: O_RDONLY)
+        defer { files.close(descriptor) }
+        let bytes = try files.read(descriptor, at: 0, count: EventRecord.maximumBytes, path: path)
+        return bytes.split(separator: 0x0a).lazy.compactMap { LogLine($0)?.seq }.first
     }
 
     /// A line counts when it ends in a newline and can be read; what follows the last such line is cut.
@@ -74,44 +89,42 @@ struct LogRecovery {
         }
     }
 
-    /// A log's lines, those that can be read.
-    private func read(_ path: String) throws(SystemFailure) -> [LogLine] {
+    /// Takes a log's lines, those that can be read.
+    private mutating func read(_ path: String) throws(SystemFailure) {
         let descriptor = try files.open(path, flags: O_RDONLY)
         defer { files.close(descriptor) }
-        var (lines, rest): ([LogLine], [UInt8]) = ([], [])
+        var scanner = LineScanner()
         var offset: Int64 = 0
         while true {
-            let bytes = try files.read(descriptor, at: offset, count: 1 << 20, path: path)
+            let bytes = try files.read(descriptor, at: offset, count: 1 << 18, path: path)
             if bytes.isEmpty { break }
             offset += Int64(bytes.count)
-            rest += bytes
-            let parts = rest.split(separator: 0x0a, omittingEmptySubsequences: false)
-            for part in parts.dropLast() {
-                if let line = LogLine(part) { lines.append(line) }
+            for piece in scanner.take(bytes) {
+                if let line = LogLine(piece) { take(line) }
             }
-            rest = Array(parts.last ?? [])
         }
-        return lines
+    }
+
+    private mutating func take(_ line: LogLine) {
+        if line.seq > last?.sequence ?? 0 { last = (line.seq, line.time) }
+        nextOrdinal = max(nextOrdinal, (line.trackID?.ordinal ?? 0) + 1)
+        guard line.seq >= session else { return }
+        if line.type == "occupancy", let zone = line.zone { occupancy[zone] = line.count.flatMap { $0 == 0 ? nil : $0 } }
+        guard let id = line.id else { return }
+        if line.type == "end" {
+            open[id] = nil
+        } else if line.type == "start" {
+            open[id] = Story(line)
+        } else {
+            open[id]?.take(line)
+        }
     }
 
     /// Every `start` without `end` gets one, after its open stays; then zones that counted people count none.
-    private mutating func finishStories(_ lines: [LogLine]) {
-        var open: [String: Story] = [:]
-        var occupancy: [String: Int] = [:]
-        for line in lines {
-            if line.type == "occupancy", let zone = line.zone { occupancy[zone] = line.count ?? 0 }
-            guard let id = line.id else { continue }
-            if line.type == "end" {
-                open[id] = nil
-            } else if line.type == "start" {
-                open[id] = Story(line)
-            } else {
-                open[id]?.take(line)
-            }
-        }
+    private mutating func finishStories() {
         for story in open.values.sorted(by: { $0.id.ordinal < $1.id.ordinal }) { missing += story.ending() }
-        guard let time = lines.last?.time else { return }
-        for (zone, count) in occupancy.sorted(by: { $0.key < $1.key }) where count != 0 {
+        guard let time = last?.time else { return }
+        for zone in occupancy.keys.sorted() {
             missing.append(Event(camera: camera, time: time, kind: .occupancy(zone: zone, count: 0)))
         }
     }

@@ -35,7 +35,7 @@ struct LogRetention {
     private func oldestFirst() throws(SystemFailure) -> [OldFile] {
         var candidates = try LogPaths.rotated(paths, files)
         if let pictures = paths.pictures, try files.facts(pictures) != nil {
-            candidates += try files.list(pictures).filter { $0.hasSuffix(".jpg") || $0.hasSuffix(".png") }.map {
+            candidates += try files.list(pictures).filter { $0.hasSuffix(".jpg") || $0.hasSuffix(".part") }.map {
                 pictures + "/" + $0
             }
         }

@@ -8,7 +8,7 @@ struct LogState: Codable, Equatable {
     var nextSequence: UInt64 = 1
     /// No track has this ordinal or a higher one.
     var nextOrdinal: UInt64 = 1
-    /// Every `start` below this number has its `end`.
+    /// Every `start` below this number has its `end`; written when a session begins and with every rotation.
     var sessionSequence: UInt64 = 1
 
     enum CodingKeys: String, CodingKey {

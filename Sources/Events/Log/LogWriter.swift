@@ -19,9 +19,13 @@ struct LogWriter {
     private var nextSweep: Int64 = .min
     private var state: LogState
     private var stateIsDue = false
+    private var openStories = OpenStories()
 
-    /// A line is synchronised at most this long after it was written; a failed call is repeated as often. Microseconds.
+    /// After a failure the disk is tried again this often. Microseconds.
     static let pace: Int64 = 1_000_000
+    /// A line that was written so long ago is synchronised when `work` is next called, which is twice a second: at most
+    /// 1 s after it was written. Microseconds.
+    static let syncPace: Int64 = 500_000
     /// Old files are looked for this often, after a rotation, and when the disk is full. Microseconds.
     static let sweepPace: Int64 = 600_000_000
     /// So many ordinals are set aside at a time.
@@ -59,7 +63,10 @@ struct LogWriter {
     mutating func begin(with missing: [Event], now: Int64) {
         ring.append(missing)
         work(now: now, isLast: true)
-        if failure == nil { state.sessionSequence = ring.nextSequence }
+        if failure == nil {
+            state.sessionSequence = ring.nextSequence
+            openStories.isComplete = true
+        }
         stateIsDue = true
         work(now: now, isLast: true)
     }
@@ -100,7 +107,7 @@ struct LogWriter {
 
     /// A replay can be run again: only its end is synchronised.
     private func isDue(_ log: OpenLog, since: Int64, now: Int64) -> Bool {
-        paths.state != nil && (log.isUrgent || now - since >= Self.pace)
+        paths.state != nil && (log.isUrgent || now - since >= Self.syncPace)
     }
 
     /// Closes the file; the next line opens it anew. For SIGUSR1, after someone renamed it.
@@ -149,6 +156,7 @@ struct LogWriter {
         if log.first == nil { log.first = (line.sequence, line.event.time.utcMicroseconds) }
         if log.unsyncedSince == nil { log.unsyncedSince = now }
         log.isUrgent = log.isUrgent || line.isUrgent
+        openStories.note(line)
     }
 
     /// Cuts a piece of a line off again; where that fails too, the rest will follow it.
@@ -240,6 +248,10 @@ struct LogWriter {
         try files.rename(paths.active, to: paths.active + "." + number)
         closeLog()
         _ = try openLog()
+        if openStories.isComplete {
+            state.sessionSequence = openStories.first ?? line.sequence
+            stateIsDue = true
+        }
         nextSweep = .min
     }
 

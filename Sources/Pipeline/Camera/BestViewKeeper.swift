@@ -97,8 +97,14 @@ final class BestViewKeeper: @unchecked Sendable {
         } catch {
             return complain("best views: \(directory): \(error.localizedDescription)")
         }
-        if !files.createFile(atPath: path, contents: Data(bytes), attributes: [mode: 0o640]) {
+        // A crash leaves a whole picture or none.
+        let draft = path + ".part"
+        guard files.createFile(atPath: draft, contents: Data(bytes), attributes: [mode: 0o640]),
+            (try? FileHandle(forUpdating: URL(fileURLWithPath: draft)).synchronize()) != nil, rename(draft, path) == 0
+        else {
             complain("best views: \(path): cannot be written: \(String(cString: strerror(errno)))")
+            unlink(draft)
+            return
         }
     }
 }

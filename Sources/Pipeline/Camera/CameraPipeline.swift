@@ -87,12 +87,22 @@ final class CameraPipeline: Sendable {
         let loop = shared.watch.loop("camera \(id.name)")
         var backOff = BackOff()
         var lastTold: CameraChange?
+        var isRepetition = false
         while endReason == nil {
             set(.connecting(attempt: backOff.failures + 1))
-            let session = CameraSession(self, loop: loop, attempt: backOff.failures + 1)
+            let session = CameraSession(
+                self, loop: loop, attempt: backOff.failures + 1, isRepetition: isRepetition)
             let began = monotonicSeconds()
             let ending = session.run()
-            guard endReason == nil, let failure = ending else { break }
+            guard endReason == nil else { break }
+            guard case .failed(let failure) = ending else {
+                teller?.change(CameraChange(.discontinuity, reason: "end_of_file"), ending: .endOfStream)
+                isRepetition = true
+                // However short a file is, it is not read again more often than this.
+                pause(until: began + 1, loop)
+                continue
+            }
+            isRepetition = false
             let good = session.firstFrameAt.map { monotonicSeconds() - max(began, $0) } ?? 0
             if session.firstFrameAt != nil { lastTold = nil }
             let wait = backOff.failed(after: good, chance: Double.random(in: 0...1))
@@ -106,14 +116,14 @@ final class CameraPipeline: Sendable {
             logger.warning("\(failure.text); next attempt in \(fixed(wait, 1)) s")
             set(.waiting(reason: failure.text, attempt: backOff.failures, seconds: wait))
             counters.reconnected()
-            pause(wait, loop)
+            pause(until: monotonicSeconds() + wait, loop)
         }
         finish(loop)
     }
 
     /// Waits in steps, so that the watchdog sees the loop move and a stop is heard at once.
-    private func pause(_ seconds: Double, _ loop: LoopWatch.Loop) {
-        let end = monotonicSeconds() + seconds
+    /// - Parameter end: monotonic seconds.
+    func pause(until end: Double, _ loop: LoopWatch.Loop) {
         while endReason == nil, monotonicSeconds() < end {
             loop.enter("wait", within: 30)
             _ = wake.wait(timeout: .now() + min(5, max(0, end - monotonicSeconds())))
@@ -125,7 +135,7 @@ final class CameraPipeline: Sendable {
         let reason = endReason ?? .endOfStream
         do { try teller?.close(reason) } catch { logger.error("\(error)") }
         life.withLock { life in
-            life.state = life.endReason == nil ? .ended : .stopped
+            life.state = .stopped
             life.teller = nil
         }
         loop.rest()
@@ -155,7 +165,8 @@ final class CameraPipeline: Sendable {
                 waits: false, complain: { logger.warning("\($0)") })
         let teller = try CameraTeller(
             camera: id, paths: paths, configuration: configuration, events: settings.events, watch: shared.watch,
-            counters: counters, views: views, onChapter: shared.onMoment, onEvents: shared.onEvents)
+            counters: counters, views: views, onChapter: shared.onMoment, onEvents: shared.onEvents,
+            onNews: { if case .works = $0 { logger.notice("\($0)") } else { logger.error("\($0)") } })
         life.withLock { $0.teller = teller }
         return teller
     }

@@ -15,9 +15,18 @@ final class CameraSession {
         var isStall = false
     }
 
+    enum Ending {
+        case stopped
+        /// A file stands for a camera that shows the same again and again.
+        case endOfFile
+        case failed(Failure)
+    }
+
     private let camera: CameraPipeline
     private let loop: LoopWatch.Loop
     private let attempt: Int
+    /// Whether this is a file that comes again.
+    private let isRepetition: Bool
     private let logger: Logger
     private var reports = RepeatedReports()
     private var decodeErrors = 0
@@ -26,34 +35,34 @@ final class CameraSession {
     /// Monotonic seconds.
     private(set) var firstFrameAt: Double?
 
-    init(_ camera: CameraPipeline, loop: LoopWatch.Loop, attempt: Int) {
+    init(_ camera: CameraPipeline, loop: LoopWatch.Loop, attempt: Int, isRepetition: Bool) {
         self.camera = camera
         self.loop = loop
         self.attempt = attempt
+        self.isRepetition = isRepetition
         logger = camera.sessionLogger
         gate = MotionGate(camera.settings.motion)
     }
 
     /// Blocks until the connection is over.
-    /// - Returns: nil when the source is a file that was read to its end, or when the camera was told to stop.
-    func run() -> Failure? {
+    func run() -> Ending {
         loop.enter("connect", within: camera.connectionDeadline)
         do {
             let teller = try camera.openTeller()
             let source = try camera.openSource()
             return read(source, teller)
         } catch IngestError.interrupted {
-            return nil
+            return .stopped
         } catch let error as IngestError {
-            return Self.failure(error)
+            return .failed(Self.failure(error))
         } catch {
-            return Failure(reason: "not_started", text: "\(error)")
+            return .failed(Failure(reason: "not_started", text: "\(error)"))
         }
     }
 
-    private func read(_ source: VideoSource, _ teller: CameraTeller) -> Failure? {
+    private func read(_ source: VideoSource, _ teller: CameraTeller) -> Ending {
         let underWay = DispatchGroup()
-        let mailbox = Mailbox(source.info.isLive ? .latest : .every(capacity: 4))
+        let mailbox = Mailbox(.latest)
         let engine = camera.surroundings.engine
         let seat = engine.seat(mailbox, on: teller.queue) { answer in
             teller.tell(answer)
@@ -77,6 +86,8 @@ final class CameraSession {
                 loop.enter("read", within: camera.readDeadline)
                 guard let frame = try source.next() else { break }
                 if firstFrameAt == nil { online(source, frame, teller) }
+                if !source.info.isLive { keepPace(with: frame) }
+                if camera.isStopping { return .stopped }
                 camera.counters.arrived(frame)
                 hear(source, teller)
                 guard gate.passes(frame, isBusy: teller.followsSomebody) else {
@@ -90,18 +101,30 @@ final class CameraSession {
                 }
             }
         } catch IngestError.interrupted {
-            return nil
+            return .stopped
         } catch {
-            return Self.failure(error)
+            return .failed(Self.failure(error))
         }
         hear(source, teller)
-        return source.info.isLive ? Failure(reason: "closed", text: "\(source.info.location): the camera closed the stream") : nil
+        if source.info.isLive {
+            return .failed(Failure(reason: "closed", text: "\(source.info.location): the camera closed the stream"))
+        }
+        guard firstFrameAt != nil else {
+            return .failed(Failure(reason: "no_usable_video", text: "\(source.info.location): no picture in it"))
+        }
+        return .endOfFile
+    }
+
+    /// A file comes as fast as a camera would send it.
+    private func keepPace(with frame: Frame) {
+        camera.pause(until: (firstFrameAt ?? 0) + frame.time.seconds, loop)
     }
 
     private func online(_ source: VideoSource, _ frame: Frame, _ teller: CameraTeller) {
         firstFrameAt = monotonicSeconds()
         let info = source.info
         camera.set(.online(since: wallMicroseconds(), size: frame.size))
+        guard !isRepetition else { return }
         teller.change(CameraChange(.online, attempt: attempt), ending: nil)
         logger.notice(
             "online: \(info.location), \(info.codec) \(frame.size.width)x\(frame.size.height)\(info.fps.map { " at \(fixed($0, 1)) fps" } ?? "")"

@@ -8,8 +8,6 @@ public enum CameraState: Sendable, Equatable {
     case online(since: Int64, size: PixelSize)
     /// The next attempt comes in `seconds`.
     case waiting(reason: String, attempt: Int, seconds: Double)
-    /// A file that was read to its end.
-    case ended
     case stopped
 
     /// One word for status pages and metrics.
@@ -18,7 +16,6 @@ public enum CameraState: Sendable, Equatable {
         case .connecting: "connecting"
         case .online: "online"
         case .waiting: "offline"
-        case .ended: "ended"
         case .stopped: "stopped"
         }
     }

@@ -26,7 +26,8 @@ final class CameraTeller: @unchecked Sendable {
     init(
         camera: CameraID, paths: LogPaths, configuration: Configuration, events: EventSettings, watch: LoopWatch,
         counters: CameraCounters, views: BestViewKeeper? = nil, onChapter: @escaping @Sendable (LiveMoment) -> Void,
-        onEvents: @escaping @Sendable ([Event], [[UInt8]]) -> Void
+        onEvents: @escaping @Sendable ([Event], [[UInt8]]) -> Void,
+        onNews: @escaping @Sendable (LogNews) -> Void = { _ in }
     ) throws(EventLogError) {
         self.camera = camera
         self.counters = counters
@@ -34,7 +35,7 @@ final class CameraTeller: @unchecked Sendable {
         self.onEvents = onEvents
         queue = DispatchQueue(label: "hcqd.story.\(camera.name)")
         loop = watch.loop("events of \(camera.name)")
-        log = try EventLog(camera: camera, paths: paths, settings: configuration.log)
+        log = try EventLog(camera: camera, paths: paths, settings: configuration.log, onNews: onNews)
         story = CameraStory(
             camera: camera, firstOrdinal: log.firstOrdinal, tracking: configuration.tracking, events: events,
             views: views)

@@ -13,6 +13,7 @@ public final class Daemon: @unchecked Sendable {
     private let logger: Logger
     private let notifier: ServiceNotifier
     private let watch = LoopWatch()
+    private let loop: LoopWatch.Loop
     private let ears: EventEars
     private let control = DispatchQueue(label: "hcqd.control")
     private let ended = DispatchSemaphore(value: 0)
@@ -32,6 +33,7 @@ public final class Daemon: @unchecked Sendable {
         self.logger = logger
         notifier = ServiceNotifier(environment: environment)
         fleet = CameraFleet(logger: logger)
+        loop = watch.loop("control")
         configuration = try Configuration(contentsOf: file)
         let (live, ears) = (LiveMoments(), EventEars())
         self.ears = ears
@@ -42,6 +44,7 @@ public final class Daemon: @unchecked Sendable {
     /// Runs until SIGTERM or SIGINT; blocks.
     public func run() {
         signal(SIGPIPE, SIG_IGN)
+        Heap.prepare()
         let signals = SignalWatch([SIGTERM, SIGINT, SIGHUP, SIGUSR1]) { [self] number in
             control.async { self.receive(number) }
         }
@@ -59,6 +62,8 @@ public final class Daemon: @unchecked Sendable {
 
     private func receive(_ number: Int32) {
         guard !isStopping else { return }
+        loop.enter("signal \(number)", within: 60)
+        defer { loop.rest() }
         switch number {
         case SIGHUP: reload()
         case SIGUSR1:
@@ -116,12 +121,15 @@ public final class Daemon: @unchecked Sendable {
 
     private func startTimers() {
         let watchdog = notifier.watchdogMicroseconds.map { Double($0) / 1e6 / 3 }
-        every(min(watchdog ?? 5, 5)) { [self] in feedWatchdog() }
+        let feeder = WatchdogFeeder(watch: self.watch, notifier: notifier, logger: logger)
+        every(min(watchdog ?? 5, 5)) { feeder.feed() }
         every(60) { [self] in
             for camera in fleet.all { camera.writeStatistics() }
             notifier.status(statusLine)
+            Heap.trim()
         }
     }
+
 
     private func every(_ seconds: Double, _ body: @escaping @Sendable () -> Void) {
         let timer = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "hcqd.timer"))
@@ -130,17 +138,6 @@ public final class Daemon: @unchecked Sendable {
         timer.activate()
         timers.append(timer)
     }
-
-    /// Only while every loop moves does systemd hear that all is well.
-    private func feedWatchdog() {
-        let stuck = watch.stuck()
-        if stuck.isEmpty {
-            notifier.aliveInTime()
-        } else {
-            logger.error("stuck: \(stuck.joined(separator: ", "))")
-        }
-    }
-
     private static func surroundings(
         _ configuration: Configuration, _ environment: [String: String], _ logger: Logger, _ watch: LoopWatch,
         _ live: LiveMoments, _ ears: EventEars

@@ -21,13 +21,16 @@ public final class EngineWorkers: Sendable {
     private let queues: [DispatchQueue]
     private let detectors: [WorkerDetector]
     private let loops: [LoopWatch.Loop]
+    private let patience: Double
 
     /// - Parameters:
     ///   - count: Number of workers, at least 1.
     ///   - watch: Told whenever a worker is in a frame.
+    ///   - patience: Seconds after which a worker that is in a frame counts as stuck.
     ///   - makeDetector: Called once per worker, here.
-    public init(count: Int, watch: LoopWatch? = nil, makeDetector: () -> Detector) {
+    public init(count: Int, watch: LoopWatch? = nil, patience: Double = 60, makeDetector: () -> Detector) {
         precondition(count > 0)
+        self.patience = patience
         queues = (0..<count).map { DispatchQueue(label: "hcqd.engine.\($0)", qos: .userInitiated) }
         detectors = (0..<count).map { _ in WorkerDetector(call: makeDetector()) }
         loops = (0..<count).compactMap { watch?.loop("engine worker \($0)") }
@@ -111,7 +114,7 @@ public final class EngineWorkers: Sendable {
     private func work(_ worker: Int) {
         while let (seat, frame, ticket) = next(worker) {
             let start = DispatchTime.now().uptimeNanoseconds
-            loops.isEmpty ? () : loops[worker].enter("a frame of \(frame.camera)", within: 60)
+            loops.isEmpty ? () : loops[worker].enter("a frame of \(frame.camera)", within: patience)
             let people = detectors[worker].call(frame)
             loops.isEmpty ? () : loops[worker].rest()
             let answer = Answer(

@@ -39,7 +39,7 @@ enum LivePage {
           visibility: hidden; }
         article div { display: flex; gap: .8rem; padding: .6rem .8rem; align-items: baseline; }
         article strong { flex: 1; overflow-wrap: anywhere; }
-        .online { color: var(--good); } .offline, .connecting { color: var(--bad); } .ended, .stopped { color: var(--quiet); }
+        .online { color: var(--good); } .offline, .connecting { color: var(--bad); } .stopped { color: var(--quiet); }
         article p { margin: 0; padding: 0 .8rem .6rem; color: var(--quiet); overflow-wrap: anywhere; }
         #log { padding: .8rem; max-height: 85vh; overflow-y: auto; }
         ol { list-style: none; margin: 0; padding: 0; }

@@ -51,6 +51,9 @@ struct Metrics {
             "hcqd_log_waiting_lines", "gauge", "Lines that wait for the disk.",
             rows.map { ([("camera", $0.camera.id.name)], Double($0.status?.waitingLines ?? 0)) })
         metrics.family(
+            "hcqd_log_lost_lines_total", "counter", "Lines that had no room in memory while the disk failed.",
+            rows.map { ([("camera", $0.camera.id.name)], Double($0.status?.totalLost ?? 0)) })
+        metrics.family(
             "hcqd_log_healthy", "gauge", "Whether the last write to the event log worked.",
             rows.map { ([("camera", $0.camera.id.name)], $0.status != nil && $0.status?.failure == nil ? 1 : 0) })
         return metrics.text
@@ -62,8 +65,9 @@ struct Metrics {
         let fields = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8))?.split(separator: " ") ?? []
         if fields.count > 1, let pages = Double(fields[1]) {
             family(
-                "hcqd_resident_memory_bytes", "gauge", "Memory in use.", [([], pages * Double(sysconf(Int32(_SC_PAGESIZE))))])
+                "hcqd_resident_memory_bytes", "gauge", "Memory that the system gives it.", [([], pages * Double(sysconf(Int32(_SC_PAGESIZE))))])
         }
+        family("hcqd_heap_in_use_bytes", "gauge", "Memory that the program holds.", [([], Double(Heap.bytesInUse))])
         if let descriptors = try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd") {
             family("hcqd_open_descriptors", "gauge", "Open file descriptors.", [([], Double(descriptors.count))])
         }
