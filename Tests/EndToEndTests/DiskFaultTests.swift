@@ -15,7 +15,9 @@ import Testing
 
     private var door: String { "  door: {url: \"\(camera.address)cam\", events: {update_interval_s: 1}}\n" }
 
-    private func count(_ text: String, in daemon: LiveDaemon) -> Int { daemon.journal.components(separatedBy: text).count - 1 }
+    private func count(_ text: String, in daemon: LiveDaemon) -> Int {
+        daemon.journal.components(separatedBy: text).count - 1
+    }
 
     private func metric(_ name: String, _ daemon: LiveDaemon) -> Double? {
         daemon.get("metrics")?.split(separator: "\n").first { $0.hasPrefix(name + "{camera=\"door\"}") }?
@@ -53,7 +55,9 @@ import Testing
             }
             #expect(said() == number + 1, "\(number): \(daemon.journal)")
             disk.heal()
-            let healed = holds(within: 60) { self.count("the disk takes lines again, none was lost", in: daemon) == number + 1 }
+            let healed = holds(within: 60) {
+                self.count("the disk takes lines again, none was lost", in: daemon) == number + 1
+            }
             #expect(healed, "\(number): \(daemon.journal)")
             #expect(holds(within: 20) { self.metric("hcqd_log_healthy", daemon) == 1 })
         }
@@ -107,7 +111,8 @@ import Testing
         let daemon = try LiveDaemon(cameras: door, in: folder)
         for turn in 0..<5 {
             try daemon.waitForLines("door") { $0.count > 2 }
-            try FileManager.default.copyItem(atPath: folder.path("events/door.jsonl"), toPath: folder.path("events/copy.\(turn)"))
+            try FileManager.default.copyItem(
+                atPath: folder.path("events/door.jsonl"), toPath: folder.path("events/copy.\(turn)"))
             truncate(folder.path("events/door.jsonl"), 0)
         }
         try daemon.waitForLines("door") { !$0.isEmpty }

@@ -16,7 +16,8 @@ final class FaultyDisk {
         let library = folder.path("faulty_disk.so")
         let source = Hcqd.project.appendingPathComponent("Tests/Tools/faulty_disk.c").path
         // Swift brings clang along.
-        let built = try Hcqd.run("/usr/bin/env", ["clang", "-shared", "-fPIC", "-O2", "-o", library, source], in: folder)
+        let built = try Hcqd.run(
+            "/usr/bin/env", ["clang", "-shared", "-fPIC", "-O2", "-o", library, source], in: folder)
         try #require(built.status == 0, "\(built.errors)")
         let path = folder.path("switches")
         var initial = [Int32](repeating: 0, count: Self.count)

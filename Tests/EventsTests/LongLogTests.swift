@@ -68,7 +68,9 @@ internal import Testing
 
     @Test func newsOfTheDiskComeOnce() throws {
         let news = Mutex<[LogNews]>([])
-        let log = EventLog(try open(), camera: Made.camera, isLive: true, files: disk) { one in news.withLock { $0.append(one) } }
+        let log = EventLog(try open(), camera: Made.camera, isLive: true, files: disk) { one in
+            news.withLock { $0.append(one) }
+        }
         disk.plan.failing["write"] = ENOSPC
         for second in 0..<5 {
             log.append([Made.end(1, at: Double(second))])
@@ -91,7 +93,9 @@ internal import Testing
 
     @Test func newsCountWhatWasLost() throws {
         let news = Mutex<[LogNews]>([])
-        let log = EventLog(try open(memoryBytes: 2000), camera: Made.camera, isLive: true, files: disk) { one in news.withLock { $0.append(one) } }
+        let log = EventLog(try open(memoryBytes: 2000), camera: Made.camera, isLive: true, files: disk) { one in
+            news.withLock { $0.append(one) }
+        }
         disk.plan.failing["write"] = EIO
         log.append([Made.end(1, at: 0)])
         log.flush()

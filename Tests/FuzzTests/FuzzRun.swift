@@ -24,7 +24,9 @@ struct FuzzRun {
     func callAsFunction(count: Int, _ parse: ([UInt8]) throws -> Void) throws {
         let environment = ProcessInfo.processInfo.environment
         let seconds = environment["HCQD_FUZZ_SECONDS"].flatMap(Double.init)
-        let seed = environment["HCQD_FUZZ_SEED"].flatMap(UInt64.init) ?? (seconds == nil ? 1 : UInt64.random(in: 1...(1 << 32)))
+        let seed =
+            environment["HCQD_FUZZ_SEED"].flatMap(UInt64.init)
+            ?? (seconds == nil ? 1 : UInt64.random(in: 1...(1 << 32)))
         let current = try CurrentInput(environment["HCQD_FUZZ_FOLDER"] ?? NSTemporaryDirectory(), name)
         var mutator = Mutator(seed: seed, words: words)
         for input in corpus { try? parse(input) }
@@ -85,7 +87,9 @@ private final class CurrentInput {
     /// Its length in 8 bytes, then the input.
     func note(_ input: [UInt8]) {
         memory.storeBytes(of: UInt64(input.count), as: UInt64.self)
-        input.withUnsafeBytes { memory.advanced(by: 8).copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(memory), byteCount: $0.count) }
+        input.withUnsafeBytes {
+            memory.advanced(by: 8).copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(memory), byteCount: $0.count)
+        }
     }
 
     /// Copies the input to a file that stays, and names it.

@@ -12,15 +12,19 @@ import Testing
     init() throws { folder = try FuzzFolder() }
 
     private static let words = [
-        "start", "update", "end", "zone_entered", "zone_left", "occupancy", "camera_online", "events_dropped", "seq", "pts", "id",
-        "door-000001", "mask", "counts", "size", "path", "ground", "keypoints", "\n", "\n\n", "\0", "{", "}", "null", "[]", "\"\"",
-        "2026-11-22T17:03:09.125Z", "0000-00-00T00:00:00.000Z", "9999-12-31T23:59:59.999Z", "\u{e9}", "\\ud83d", "count",
+        "start", "update", "end", "zone_entered", "zone_left", "occupancy", "camera_online", "events_dropped", "seq",
+        "pts", "id",
+        "door-000001", "mask", "counts", "size", "path", "ground", "keypoints", "\n", "\n\n", "\0", "{", "}", "null",
+        "[]", "\"\"",
+        "2026-11-22T17:03:09.125Z", "0000-00-00T00:00:00.000Z", "9999-12-31T23:59:59.999Z", "\u{e9}", "\\ud83d",
+        "count",
     ]
 
     /// A small story with every kind of key.
     private static let story: [UInt8] = {
         func time(_ seconds: Double) -> StreamTime {
-            StreamTime(microseconds: Int64(seconds * 1e6), utcMicroseconds: 1_700_000_000_000_000 + Int64(seconds * 1e6))
+            StreamTime(
+                microseconds: Int64(seconds * 1e6), utcMicroseconds: 1_700_000_000_000_000 + Int64(seconds * 1e6))
         }
         let camera = CameraID("door")
         func report(_ ordinal: UInt64, _ seconds: Double) -> TrackReport {
@@ -34,15 +38,21 @@ import Testing
                 lastSeen: time(seconds), visible: 0.5)
             return TrackReport(
                 track: track, topScore: 0.95, size: PixelSize(width: 640, height: 480),
-                ground: GroundPoint(point: Point(x: 0.2, y: 0.9), source: .ankles), zones: ["yard"], enteredZones: ["yard"],
-                stationary: false, posture: .upright, path: [PathPoint(point: Point(x: 0.2, y: 0.9), microseconds: 1000)])
+                ground: GroundPoint(point: Point(x: 0.2, y: 0.9), source: .ankles), zones: ["yard"],
+                enteredZones: ["yard"],
+                stationary: false, posture: .upright,
+                path: [PathPoint(point: Point(x: 0.2, y: 0.9), microseconds: 1000)])
         }
         let id = TrackID(camera: camera, ordinal: 1)
         let kinds: [(Double, Event.Kind)] = [
-            (0, .camera(CameraChange(.online, attempt: 1))), (1, .start(report(1, 1))), (2, .zoneEntered(id, zone: "yard")),
-            (2, .occupancy(zone: "yard", count: 1)), (3, .update(report(1, 3))), (4, .posture(id, .fallen, since: time(3))),
-            (5, .lineCrossed(id, line: "gate", direction: .left)), (6, .start(report(2, 6))), (7, .zoneLeft(id, zone: "yard", dwell: 5)),
-            (8, .end(report(1, 8), reason: .left)), (9, .eventsDropped(EventLoss(count: ["update": 3], since: time(8)))),
+            (0, .camera(CameraChange(.online, attempt: 1))), (1, .start(report(1, 1))),
+            (2, .zoneEntered(id, zone: "yard")),
+            (2, .occupancy(zone: "yard", count: 1)), (3, .update(report(1, 3))),
+            (4, .posture(id, .fallen, since: time(3))),
+            (5, .lineCrossed(id, line: "gate", direction: .left)), (6, .start(report(2, 6))),
+            (7, .zoneLeft(id, zone: "yard", dwell: 5)),
+            (8, .end(report(1, 8), reason: .left)),
+            (9, .eventsDropped(EventLoss(count: ["update": 3], since: time(8)))),
         ]
         return kinds.enumerated().flatMap { number, entry in
             EventRecord.line(
@@ -50,7 +60,8 @@ import Testing
         }
     }()
 
-    private static let state = Array(#"{"next_ordinal":201,"next_sequence":10001,"session_sequence":1,"version":1}"#.utf8)
+    private static let state = Array(
+        #"{"next_ordinal":201,"next_sequence":10001,"session_sequence":1,"version":1}"#.utf8)
 
     @Test func lines() throws {
         let corpus = Self.story.split(separator: 0x0a).map(Array.init)
@@ -62,7 +73,8 @@ import Testing
 
     @Test func recovery() throws {
         let paths = LogPaths(camera: camera, directory: folder.path, stateDirectory: folder.path + "/state")
-        let fuzz = FuzzRun("log-recovery", words: Self.words, corpus: [Self.story, Self.story + Self.story, Self.state])
+        let fuzz = FuzzRun(
+            "log-recovery", words: Self.words, corpus: [Self.story, Self.story + Self.story, Self.state])
         try fuzz(count: 300) { input in
             folder.removeAll()
             // Some of the input is the state, some a log that was put aside, the rest the log.
@@ -72,7 +84,11 @@ import Testing
             if pieces.count > 2 { _ = try folder.write(pieces[2], "door.jsonl.000000000001") }
             _ = try folder.write(pieces[0], "door.jsonl")
             let log = try EventLog(camera: camera, paths: paths)
-            log.append([Event(camera: camera, time: StreamTime(microseconds: 0, utcMicroseconds: 0), kind: .camera(CameraChange(.online)))])
+            log.append([
+                Event(
+                    camera: camera, time: StreamTime(microseconds: 0, utcMicroseconds: 0),
+                    kind: .camera(CameraChange(.online)))
+            ])
             try log.close(nextOrdinal: log.firstOrdinal)
             let written = try [UInt8](Data(contentsOf: URL(fileURLWithPath: paths.active)))
             #expect(written.last == 0x0a, "recovery left a torn line")
@@ -81,11 +97,15 @@ import Testing
     }
 
     @Test func reading() throws {
-        try FuzzRun("log-reading", words: Self.words, corpus: [Self.story, Self.story + Self.story])(count: 1000) { input in
+        try FuzzRun("log-reading", words: Self.words, corpus: [Self.story, Self.story + Self.story])(count: 1000) {
+            input in
             let path = try folder.write(input, "x.jsonl")
             var digest = LogDigest()
             try LogReader.read(path) { line, _ in digest.take(line) }
-            _ = (SummaryTable.text(digest), OccupancyPlot.svg(digest), ReplayReport(digest, title: "x") { _ in nil }.html())
+            _ = (
+                SummaryTable.text(digest), OccupancyPlot.svg(digest),
+                ReplayReport(digest, title: "x") { _ in nil }.html()
+            )
             var follower = try LogFollower(path)
             _ = try follower.poll()
         }

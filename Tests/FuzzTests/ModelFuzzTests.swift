@@ -14,8 +14,10 @@ import Testing
         #"{"variant":"hcq","query_start":"learned","keypoint_space":"box","heads":8,"points":4,"sine_dim":128}"#,
     ]
     private static let words = [
-        "backbone", "resnet18", "resnet50", "hidden_dim", "queries", "heads", "points", "encoder_layers", "proposal_nms",
-        "joint_grid", "\"\"", "null", "true", "[]", "{}", ":", ",", "\\u0000", "\\ud800", "F32", "I8", "BF16", "dtype", "shape",
+        "backbone", "resnet18", "resnet50", "hidden_dim", "queries", "heads", "points", "encoder_layers",
+        "proposal_nms",
+        "joint_grid", "\"\"", "null", "true", "[]", "{}", ":", ",", "\\u0000", "\\ud800", "F32", "I8", "BF16", "dtype",
+        "shape",
         "data_offsets", "__metadata__", "config", "format", "hcqnet", "precision", "int8",
     ]
 

@@ -20,8 +20,10 @@ struct Mutator {
     static let longest = 1 << 16
 
     private static let numbers = [
-        "0", "-0", "-1", "1", "2147483648", "-2147483649", "9007199254740993", "9223372036854775807", "9223372036854775808",
-        "-9223372036854775808", "18446744073709551615", "18446744073709551616", "1e9", "1e15", "1e19", "1e300", "-1e300",
+        "0", "-0", "-1", "1", "2147483648", "-2147483649", "9007199254740993", "9223372036854775807",
+        "9223372036854775808",
+        "-9223372036854775808", "18446744073709551615", "18446744073709551616", "1e9", "1e15", "1e19", "1e300",
+        "-1e300",
         "1e-300", "1e999", "nan", "inf", "-inf", "0.1", "1e5", "99999999", "0x10", "1_000", "65536", "4294967296",
     ].map { Array($0.utf8) }
 
@@ -48,7 +50,11 @@ struct Mutator {
         case 3: bytes.removeSubrange(at..<piece(after: at, in: bytes))
         case 4: bytes.insert(contentsOf: bytes[at..<piece(after: at, in: bytes)], at: at)
         case 5: bytes = Array(bytes[..<at])
-        case 6: bytes.insert(contentsOf: [UInt8](repeating: bytes.randomElement(using: &luck) ?? 0, count: 1 << Int.random(in: 0...11, using: &luck)), at: at)
+        case 6:
+            bytes.insert(
+                contentsOf: [UInt8](
+                    repeating: bytes.randomElement(using: &luck) ?? 0, count: 1 << Int.random(in: 0...11, using: &luck)),
+                at: at)
         case 7:
             let other = corpus.randomElement(using: &luck) ?? []
             let start = Int.random(in: 0...other.count, using: &luck)
@@ -65,7 +71,8 @@ struct Mutator {
     }
 
     private mutating func nest(_ bytes: inout [UInt8], _ at: Int) {
-        let (open, close): (String, String) = [("[", "]"), ("{\"a\":", "}"), ("- ", ""), ("  ", "")].randomElement(using: &luck) ?? ("", "")
+        let (open, close): (String, String) =
+            [("[", "]"), ("{\"a\":", "}"), ("- ", ""), ("  ", "")].randomElement(using: &luck) ?? ("", "")
         let depth = 1 << Int.random(in: 0...12, using: &luck)
         let end = Bool.random(using: &luck) ? Array(String(repeating: close, count: depth).utf8) : []
         bytes.insert(contentsOf: Array(String(repeating: open, count: depth).utf8) + end, at: at)
