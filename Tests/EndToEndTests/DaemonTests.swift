@@ -180,10 +180,18 @@ import Testing
     }
 
     @Test func damagedRequestsDoNoHarm() throws {
-        let daemon = try LiveDaemon(cameras: "  door: {url: \"\(camera.address)cam\"}\n", in: folder)
+        let daemon = try LiveDaemon(cameras: "  door: {url: \"rtsp://127.0.0.1:9/\"}\n", in: folder)
+        func descriptors() -> Double {
+            let line = (daemon.get("metrics") ?? "").split(separator: "\n").first { $0.hasPrefix("hcqd_open_descriptors ") }
+            return line.flatMap { Double($0.split(separator: " ")[1]) } ?? .infinity
+        }
+        try daemon.waitForLines("door") { !$0.isEmpty }
+        let before = descriptors()
         let tool = Hcqd.project.appendingPathComponent("Tests/Tools/http_fuzz.py").path
         let outcome = try Hcqd.run("/usr/bin/python3", [tool, "\(daemon.port)", "--count", "300"], in: folder)
         #expect(outcome.status == 0, "\(outcome.text)\(outcome.errors)\(daemon.journal)")
+        // Viewers who are gone leave nothing behind, also of a camera that shows nothing.
+        #expect(holds(within: 90) { descriptors() <= before + 2 }, "\(descriptors()) descriptors, before \(before)")
         let ending = daemon.stop()
         #expect(ending.status == 0)
         #expect(ending.seconds < 5)

@@ -8,6 +8,9 @@ internal import Scene
 /// `camera=NAME` chooses one camera, `from=N` where to begin, `last=N` to begin so many lines back, `types=a,b` what is sent. The id of an event holds every
 /// camera's position, so that a browser that reconnects misses nothing.
 struct EventFeed {
+    /// Seconds without news after which something is sent all the same, so that a viewer who is gone is noticed: it would keep
+    /// its descriptor for ever.
+    static let longestSilence = 5.0
     private let subjects: HTTPSubjects
 
     init(_ subjects: HTTPSubjects) { self.subjects = subjects }
@@ -72,8 +75,7 @@ private actor FeedReader {
                 lastSent = monotonicSeconds()
                 return events
             }
-            // A comment now and then, so that a viewer who is gone is noticed.
-            if monotonicSeconds() - lastSent > 15 {
+            if monotonicSeconds() - lastSent > EventFeed.longestSilence {
                 lastSent = monotonicSeconds()
                 return Data(": still here\n\n".utf8)
             }

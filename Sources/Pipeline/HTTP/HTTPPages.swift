@@ -134,7 +134,8 @@ struct HTTPPages: Sendable {
         let pause = Duration.seconds(1 / settings.pictureFPS)
         let painter = subjects.live
         let pictures = PictureFeed { last in
-            while !Task.isCancelled {
+            let end = monotonicSeconds() + EventFeed.longestSilence
+            while !Task.isCancelled, monotonicSeconds() < end {
                 if let picture = try? await painter.picture(of: CameraID(name)), picture.time != last { return picture }
                 try? await Task.sleep(for: .milliseconds(50))
             }
@@ -142,7 +143,7 @@ struct HTTPPages: Sendable {
         }
         let body = ByteStream {
             if await pictures.hasBegun { try? await Task.sleep(for: pause) }
-            guard let picture = await pictures.next() else { return nil }
+            guard let picture = await pictures.next() else { return Task.isCancelled ? nil : Data("\r\n".utf8) }
             let head = "--hcqd\r\nContent-Type: image/jpeg\r\nContent-Length: \(picture.jpeg.count)\r\n\r\n"
             return Data(head.utf8) + picture.jpeg + Data("\r\n".utf8)
         }
