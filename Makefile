@@ -137,7 +137,7 @@ check: check-threads check-addresses fuzz check-kill check-tracker ## sanitizers
 	@$(call soak,.build/release/hcqd,30)
 
 check-threads: setup-test $(VENV)/.done ## the tests under ThreadSanitizer
-	HCQD_PYTHON=$(CURDIR)/$(PYTHON) $(SWIFT) test --sanitize=thread --scratch-path .build-threads --skip EndToEndTests
+	TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/Tools/tsan.supp HCQD_PYTHON=$(CURDIR)/$(PYTHON) $(SWIFT) test --sanitize=thread --scratch-path .build-threads --skip EndToEndTests
 
 check-addresses: setup-test $(VENV)/.done ## the tests under AddressSanitizer
 	ASAN_OPTIONS=detect_leaks=0 HCQD_PYTHON=$(CURDIR)/$(PYTHON) \

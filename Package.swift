@@ -57,7 +57,6 @@ let package = Package(
         .target(name: "TestTools", path: "Tests/TestTools", swiftSettings: room),
         .testTarget(name: "IngestTests", dependencies: ["Ingest", "Scene", "TestTools"], swiftSettings: room),
         .target(name: "CAllocations", path: "Tests/CAllocations"),
-        .target(name: "CThreadSanitizer", path: "Tests/CThreadSanitizer"),
         .testTarget(
             name: "EngineTests", dependencies: ["Engine", "Scene", "CKernels", "CAllocations"], swiftSettings: room),
         .testTarget(name: "TrackingTests", dependencies: ["Tracking", "Scene"], swiftSettings: room),
@@ -71,7 +70,7 @@ let package = Package(
         .testTarget(
             name: "PipelineTests",
             dependencies: [
-                "Pipeline", "Scene", "Events", "Ingest", "TestTools", "CThreadSanitizer",
+                "Pipeline", "Scene", "Events", "Ingest", "TestTools",
                 .product(name: "Yams", package: "Yams"),
                 .product(name: "Logging", package: "swift-log"),
             ],

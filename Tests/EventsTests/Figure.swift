@@ -30,8 +30,13 @@ struct Figure {
     static let aspect = Float(size.width) / Float(size.height)
 
     func person(_ luck: inout SplitMix) -> Person {
-        let places = joints().mapValues { p in
-            Point(x: p.x + noise * height * luck.gaussian(), y: p.y + noise * height * luck.gaussian())
+        let shape = joints()
+        var places: [Joint: Point] = [:]
+        // In the order of the joints: a dictionary's own hangs on where it lies in memory.
+        for joint in Joint.allCases {
+            guard let p = shape[joint] else { continue }
+            let x = p.x + noise * height * luck.gaussian()
+            places[joint] = Point(x: x, y: p.y + noise * height * luck.gaussian())
         }
         let mask = draw(places)
         let keypoints = Joint.allCases.map { joint -> Keypoint in

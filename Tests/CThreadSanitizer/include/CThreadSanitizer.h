@@ -1,2 +1,0 @@
-// Nothing to call: see mutex.c.
-#pragma once
