@@ -1,7 +1,7 @@
 internal import Glibc
 
 /// Reads the whole lines of a log from a descriptor that may still grow.
-struct LineScanner {
+struct LineScanner: Sendable {
     private var rest: [UInt8] = []
 
     /// The lines that `bytes` complete, without their newlines.
@@ -18,8 +18,6 @@ struct LineScanner {
         if rest.count > 16 * EventRecord.maximumBytes { rest = [] }
         return lines
     }
-
-    mutating func forget() { rest = [] }
 }
 
 /// Reads logs from files.
@@ -64,56 +62,5 @@ public enum LogReader {
 
     private static func older(_ path: String, _ files: RealFileSystem) throws(SystemFailure) -> [String] {
         try LogPaths.rotated(LogPaths(replay: path), files)
-    }
-}
-
-/// Follows one log as it grows, through rotation by rename and through truncation.
-public struct LogFollower {
-    private let path: String
-    private let files = RealFileSystem()
-    private var open: (descriptor: Int32, facts: FileFacts, offset: Int64)?
-    private var scanner = LineScanner()
-
-    /// - Parameter fromEnd: whether what is there already is passed over.
-    /// - Throws: when the file is there and cannot be read.
-    public init(_ path: String, fromEnd: Bool = false) throws {
-        self.path = path
-        try reopen()
-        if fromEnd, let now = open { open?.offset = now.facts.size }
-    }
-
-    /// The lines that have come since the last call; call it again after a while.
-    public mutating func poll() throws -> [(LogLine, [UInt8])] {
-        var lines = try readOn()
-        let found = try files.facts(path)
-        if let found, found.inode != open?.facts.inode || found.device != open?.facts.device {
-            if let open { files.close(open.descriptor) }
-            scanner.forget()
-            try reopen()
-            lines += try readOn()
-        } else if let found, let current = open, found.size < current.offset {
-            scanner.forget()
-            open?.offset = 0
-            lines += try readOn()
-        }
-        return lines
-    }
-
-    private mutating func reopen() throws {
-        open = nil
-        guard try files.facts(path) != nil else { return }
-        let descriptor = try files.open(path, flags: O_RDONLY)
-        open = (descriptor, try files.facts(descriptor, path: path), 0)
-    }
-
-    private mutating func readOn() throws -> [(LogLine, [UInt8])] {
-        var lines: [(LogLine, [UInt8])] = []
-        while let current = open {
-            let bytes = try files.read(current.descriptor, at: current.offset, count: 1 << 18, path: path)
-            if bytes.isEmpty { break }
-            open?.offset += Int64(bytes.count)
-            lines += scanner.take(bytes).compactMap { bytes in LogLine(bytes).map { ($0, bytes) } }
-        }
-        return lines
     }
 }

@@ -27,7 +27,7 @@ struct EventFeed {
             let path = LogPaths(camera: camera, directory: subjects.logs).active
             let start = resumed[LogPaths.fileName(camera)].map { $0 &+ 1 } ?? from.flatMap { UInt64($0) }
             let end = LogFollower.end(of: path)
-            return (LogPaths.fileName(camera), LogFollower(path: path, from: start ?? end - min(last, end)))
+            return (LogPaths.fileName(camera), LogFollower(path, from: start ?? end - min(last, end)))
         }
         let types = request.query["types"].map { Set($0.split(separator: ",").map(String.init)) }
         let reader = FeedReader(followers, types: types)
@@ -87,7 +87,8 @@ private actor FeedReader {
     private func read() -> Data {
         var data = Data()
         for i in followers.indices {
-            for line in followers[i].follower.read(limit: 200) {
+            // A log that cannot be read now may be readable in a moment.
+            for line in (try? followers[i].follower.read(limit: 200)) ?? [] {
                 let type = LogFollower.type(of: line.bytes) ?? "message"
                 guard types?.contains(type) ?? true else { continue }
                 data += Data("id: \(position(i, at: line.sequence))\nevent: \(type)\ndata: ".utf8) + line.bytes + Data("\n\n".utf8)
