@@ -157,10 +157,16 @@ import Testing
     }
 
     @Test func pagesTellWhatGoesOn() throws {
-        let daemon = try LiveDaemon(cameras: "  door: {url: \"\(camera.address)cam\"}\n", in: folder)
+        let daemon = try LiveDaemon(
+            cameras: "  door: {url: \"\(camera.address)cam\"}\n", in: folder,
+            more: "hooks: {command: [\"true\"]}\nmqtt: {enabled: true, port: 9}")
         try daemon.waitForLines("door") { $0.contains { $0.type == "start" } }
+        #expect(holds(within: 20) { daemon.get("metrics")?.contains("hcqd_hook_calls_total{result=\"delivered\"} 0") == false })
         let metrics = try #require(daemon.get("metrics"))
         #expect(metrics.contains("hcqd_camera_online{camera=\"door\"} 1\n"))
+        #expect(metrics.contains("hcqd_hook_calls_total{result=\"failed\"} 0\n"))
+        #expect(metrics.contains("hcqd_mqtt_connected 0\n"))
+        #expect(metrics.contains("hcqd_mqtt_waiting_events{camera=\"door\"} "))
         if FileManager.default.isExecutableFile(atPath: "/usr/bin/promtool") {
             try metrics.write(toFile: folder.path("metrics.txt"), atomically: true, encoding: .utf8)
             let check = try Hcqd.run("/bin/sh", ["-c", "promtool check metrics < metrics.txt"], in: folder)
@@ -235,6 +241,10 @@ import Testing
         #expect(broker.received.contains("hcqd/available online"))
         #expect(broker.received.contains("homeassistant/sensor/hcqd_door/people/config {"))
         #expect(broker.received.contains("hcqd/door/person "))
+        let metrics = daemon.get("metrics") ?? ""
+        #expect(metrics.contains("hcqd_mqtt_connected 1\n"))
+        let delivered = metrics.split(separator: "\n").first { $0.hasPrefix("hcqd_mqtt_delivered_events_total ") }
+        #expect(delivered.flatMap { Int($0.split(separator: " ")[1]) }.map { $0 >= sent } == true, "\(metrics)")
         #expect(daemon.stop().status == 0)
         #expect(holds(within: 10) { broker.received.hasSuffix("hcqd/available offline\n") })
         broker.stop()

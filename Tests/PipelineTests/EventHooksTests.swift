@@ -8,11 +8,13 @@ internal import Testing
     private let directory = FileManager.default.temporaryDirectory.appending(path: "hcqd-hooks-\(UUID().uuidString)")
         .path
 
+    private let tally = HookTally()
+
     private func hooks(_ change: (inout HookSettings) -> Void) -> (EventHooks, Complaints) {
         var settings = HookSettings()
         change(&settings)
         let complaints = Complaints()
-        return (EventHooks(settings) { complaints.add($0) }, complaints)
+        return (EventHooks(settings, tally: tally) { complaints.add($0) }, complaints)
     }
 
     private final class Complaints: Sendable {
@@ -21,8 +23,8 @@ internal import Testing
         func add(_ text: String) { all.withLock { $0.append(text) } }
     }
 
-    private func waitFor(_ hooks: EventHooks, _ isDone: (EventHooks.Counts) -> Bool) {
-        for _ in 0..<2000 where !isDone(hooks.counts) { usleep(5000) }
+    private func waitFor(_ isDone: (HookTally.Counts) -> Bool) {
+        for _ in 0..<2000 where !isDone(tally.counts) { usleep(5000) }
     }
 
     @Test func aCommandGetsTheLineOnStandardInput() throws {
@@ -33,7 +35,7 @@ internal import Testing
         hooks.tell(type: "start", line: Array("{\"seq\":1}\n".utf8))
         hooks.tell(type: "update", line: Array("{\"seq\":2}\n".utf8))
         hooks.tell(type: "end", line: Array("{\"seq\":3}\n".utf8))
-        waitFor(hooks) { $0.done == 2 }
+        waitFor { $0.done == 2 }
         hooks.stop()
         #expect(try String(contentsOfFile: out, encoding: .utf8) == "{\"seq\":1}\n{\"seq\":3}\n")
         #expect(complaints.texts == [])
@@ -48,17 +50,55 @@ internal import Testing
         let start = ContinuousClock.now
         for _ in 0..<(EventHooks.capacity + 100) { hooks.tell(type: "update", line: [0x7b, 0x7d]) }
         #expect(ContinuousClock.now - start < .seconds(1))
-        waitFor(hooks) { $0.failed == 1 }
+        waitFor { $0.failed == 1 }
         hooks.stop()
-        #expect(hooks.counts.dropped + hooks.counts.failed == EventHooks.capacity + 100)
+        #expect(tally.counts == HookTally.Counts(failed: 1, dropped: EventHooks.capacity + 99))
         #expect(complaints.texts.first?.contains("killed after 0.2 s") == true)
+    }
+
+    /// Threads of the daemon block signals, and it ignores some; a program would inherit both.
+    @Test func aCommandStartsWithNoSignalBlockedOrIgnoredAndNoOpenFile() throws {
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let out = directory + "/out"
+        let kept = open("/dev/zero", O_RDONLY)
+        defer { close(kept) }
+        var (blocked, before) = (sigset_t(), sigset_t())
+        sigfillset(&blocked)
+        pthread_sigmask(SIG_BLOCK, &blocked, &before)
+        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+        let oldAction = signal(SIGUSR2, SIG_IGN)
+        defer { signal(SIGUSR2, oldAction) }
+        let (input, words) = (
+            open("/dev/null", O_RDONLY), ["sh", "-c", "grep -h Sig /proc/self/status > '\(out)'; ls /proc/$$/fd >> '\(out)'"]
+        )
+        defer { close(input) }
+        #expect(try ChildProcess(words, input: input).wait(seconds: 20) == .exited(0))
+        let lines = try String(contentsOfFile: out, encoding: .utf8).split(separator: "\n")
+        #expect(lines.contains { $0.hasPrefix("SigBlk:") && $0.hasSuffix("\t0000000000000000") }, "\(lines)")
+        #expect(lines.contains { $0.hasPrefix("SigIgn:") && $0.hasSuffix("\t0000000000000000") }, "\(lines)")
+        #expect(lines.filter { !$0.hasPrefix("Sig") } == ["0", "1", "2"])
+    }
+
+    @Test func nothingOfACommandThatTakesTooLongGoesOn() throws {
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let out = directory + "/out"
+        let (hooks, _) = hooks {
+            $0.command = ["sh", "-c", "(sleep 1; echo late > '\(out)') & sleep 60"]
+            $0.timeout = 0.2
+        }
+        hooks.tell(type: "start", line: [0x7b, 0x7d])
+        waitFor { $0.failed == 1 }
+        usleep(1_500_000)
+        #expect(!FileManager.default.fileExists(atPath: out))
     }
 
     @Test func failuresAreTold() {
         let (hooks, complaints) = hooks { $0.command = ["no-such-program-at-all"] }
         hooks.tell(type: "start", line: [0x7b, 0x7d])
-        waitFor(hooks) { $0.failed == 1 }
-        #expect(complaints.texts == ["hook no-such-program-at-all: exit status 127"])
+        waitFor { $0.failed == 1 }
+        #expect(complaints.texts == ["hook no-such-program-at-all: cannot be started: No such file or directory"])
     }
 
     @Test func aWebhookGetsTheLineByPOST() throws {
@@ -79,7 +119,7 @@ internal import Testing
         let (hooks, complaints) = hooks { $0.webhook = "http://127.0.0.1:\(port)/a?b=c" }
         let line = #"{"camera":"back\\slash \"quoted\" \u00e9é","n":1}"#
         hooks.tell(type: "start", line: Array((line + "\n").utf8))
-        waitFor(hooks) { $0.done + $0.failed == 1 }
+        waitFor { $0.done + $0.failed == 1 }
         #expect(complaints.texts == [])
         server.waitUntilExit()
         let got = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)

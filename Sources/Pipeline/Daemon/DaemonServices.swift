@@ -15,6 +15,7 @@ final class DaemonServices: @unchecked Sendable {
     private var http: HTTPService?
     private var mqtt: MQTTService?
     private let ears: EventEars
+    private let tally = MQTTTally()
 
     init(fleet: CameraFleet, watch: LoopWatch, live: LiveMoments, ears: EventEars, logger: Logger) {
         self.fleet = fleet
@@ -27,7 +28,8 @@ final class DaemonServices: @unchecked Sendable {
     /// Starts, stops or starts anew what changed.
     func apply(_ configuration: Configuration, secrets: Secrets) {
         if running?.http != configuration.http || running?.rendering != configuration.rendering
-            || running?.storage != configuration.storage
+            || running?.storage != configuration.storage || running?.hooks.isUsed != configuration.hooks.isUsed
+            || running?.mqtt.enabled != configuration.mqtt.enabled
         {
             http?.stop()
             http = start(configuration, secrets)
@@ -51,14 +53,14 @@ final class DaemonServices: @unchecked Sendable {
 
     private func startHooks(_ configuration: Configuration, _ secrets: Secrets) -> EventHooks? {
         var settings = configuration.hooks
-        guard !settings.command.isEmpty || !settings.webhook.isEmpty else { return nil }
+        guard settings.isUsed else { return nil }
         do { settings.webhook = try secrets.expand(settings.webhook) } catch {
             logger.error("hooks are off: ${\(error.name)} stands for nothing")
             return nil
         }
         let reports = Mutex(RepeatedReports())
         let logger = logger
-        return EventHooks(settings) { text in
+        return EventHooks(settings, tally: ears.tally) { text in
             if let line = reports.withLock({ $0.note("hook", text, now: monotonicSeconds()) }) { logger.warning("\(line)") }
         }
     }
@@ -72,7 +74,7 @@ final class DaemonServices: @unchecked Sendable {
             }
             return MQTTService(
                 settings, username: try secrets.expand(settings.username), password: try secrets.expand(settings.password),
-                cameras: cameras, storage: configuration.storage, watch: watch, logger: logger)
+                cameras: cameras, storage: configuration.storage, tally: tally, watch: watch, logger: logger)
         } catch {
             logger.error("mqtt is off: ${\(error.name)} stands for nothing")
             return nil
@@ -89,7 +91,8 @@ final class DaemonServices: @unchecked Sendable {
         }
         let subjects = HTTPSubjects(
             fleet: fleet, watch: watch, live: LivePainter(live, settings: configuration.rendering), startedAt: startedAt,
-            logs: configuration.storage.directory)
+            logs: configuration.storage.directory,
+            hooks: configuration.hooks.isUsed ? ears.tally : nil, mqtt: configuration.mqtt.enabled ? tally : nil)
         return HTTPService(configuration.http, token: token, subjects: subjects, logger: logger)
     }
 }

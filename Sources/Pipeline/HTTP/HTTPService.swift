@@ -12,6 +12,9 @@ struct HTTPSubjects: Sendable {
     let startedAt: Double
     /// Directory of the event logs.
     let logs: String
+    /// nil while there are none.
+    let hooks: HookTally?
+    let mqtt: MQTTTally?
 }
 
 /// The HTTP server: `/healthz`, `/metrics`, `/cameras`, `/events` and the live page.
@@ -51,7 +54,7 @@ final class HTTPService: Sendable {
         _ = stopped.wait(timeout: .now() + 0.5)
     }
 
-    private static func address(_ settings: HTTPSettings) -> any SocketAddress {
+    static func address(_ settings: HTTPSettings) -> any SocketAddress {
         let port = UInt16(clamping: settings.port)
         let name = settings.address == "localhost" ? "127.0.0.1" : settings.address
         if let address = try? sockaddr_in.inet(ip4: name, port: port) { return address }

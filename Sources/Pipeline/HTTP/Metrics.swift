@@ -7,7 +7,12 @@ struct Metrics {
     private var text = ""
 
     /// Everything that the daemon counts.
-    static func text(of cameras: [CameraPipeline], startedAt: Double, stuck: [String]) -> String {
+    /// - Parameters:
+    ///   - hooks: nil while nothing is called.
+    ///   - mqtt: nil while no broker is used.
+    static func text(
+        of cameras: [CameraPipeline], startedAt: Double, stuck: [String], hooks: HookTally.Counts?, mqtt: MQTTTally.Counts?
+    ) -> String {
         var metrics = Metrics()
         metrics.process(startedAt: startedAt, stuck: stuck)
         let rows = cameras.map { (camera: $0, totals: $0.counters.totals, status: $0.log?.status) }
@@ -56,7 +61,35 @@ struct Metrics {
         metrics.family(
             "hcqd_log_healthy", "gauge", "Whether the last write to the event log worked.",
             rows.map { ([("camera", $0.camera.id.name)], $0.status != nil && $0.status?.failure == nil ? 1 : 0) })
+        if let hooks { metrics.calls(hooks) }
+        if let mqtt { metrics.broker(mqtt, ends: rows.map { ($0.camera.id.name, $0.status?.nextSequence) }) }
         return metrics.text
+    }
+
+    private mutating func calls(_ hooks: HookTally.Counts) {
+        family(
+            "hcqd_hook_calls_total", "counter", "Calls of the hook for events, by what became of them.",
+            [("delivered", hooks.done), ("failed", hooks.failed), ("dropped", hooks.dropped)].map {
+                ([("result", $0.0)], Double($0.1))
+            })
+        family("hcqd_hook_waiting_events", "gauge", "Events that wait for the hook.", [([], Double(hooks.waiting))])
+    }
+
+    /// - Parameter ends: Each camera's name and the number of its log's next line.
+    private mutating func broker(_ mqtt: MQTTTally.Counts, ends: [(camera: String, next: UInt64?)]) {
+        family("hcqd_mqtt_connected", "gauge", "Whether the broker is connected.", [([], mqtt.isConnected ? 1 : 0)])
+        family(
+            "hcqd_mqtt_delivered_events_total", "counter", "Lines of event logs that the broker has taken.",
+            [([], Double(mqtt.delivered))])
+        family(
+            "hcqd_mqtt_failures_total", "counter", "Connections to the broker that were lost or did not come about.",
+            [([], Double(mqtt.failures))])
+        family(
+            "hcqd_mqtt_waiting_events", "gauge", "Lines of the event log that the broker has not taken yet.",
+            ends.compactMap { camera, next in
+                guard let next, let position = mqtt.positions[camera] else { return nil }
+                return ([("camera", camera)], Double(next > position ? next - position : 0))
+            })
     }
 
     private mutating func process(startedAt: Double, stuck: [String]) {

@@ -5,6 +5,7 @@ internal import Synchronization
 
 /// Those who are told of events as they are written; they may change while cameras run.
 final class EventEars: Sendable {
+    let tally = HookTally()
     private let hooks = Mutex<EventHooks?>(nil)
 
     /// The hooks from now on; the old ones begin no more calls.

@@ -8,17 +8,10 @@ internal import Synchronization
 /// oldest goes and is counted. A call that takes longer than the settings allow is killed. URLs are called through `curl`,
 /// which gets them on standard input, so that no secret stands in the list of processes.
 final class EventHooks: Sendable {
-    struct Counts: Equatable {
-        var done = 0
-        var failed = 0
-        var dropped = 0
-    }
-
     private struct State {
         var waiting: [[UInt8]] = []
         var isWorking = false
         var isStopped = false
-        var counts = Counts()
     }
 
     static let capacity = 256
@@ -26,27 +19,26 @@ final class EventHooks: Sendable {
     private let settings: HookSettings
     private let state = Mutex(State())
     private let queue = DispatchQueue(label: "hcqd.hooks", qos: .utility)
+    private let tally: HookTally
     private let complain: @Sendable (String) -> Void
 
     /// - Parameter complain: told of every call that failed; limits itself.
-    init(_ settings: HookSettings, complain: @escaping @Sendable (String) -> Void) {
+    init(_ settings: HookSettings, tally: HookTally, complain: @escaping @Sendable (String) -> Void) {
         self.settings = settings
+        self.tally = tally
         self.complain = complain
     }
-
-    var counts: Counts { state.withLock { $0.counts } }
 
     /// Tells of an event, when its type is wanted. Returns at once.
     /// - Parameter line: the event's line, with or without its newline.
     func tell(type: String, line: [UInt8]) {
-        guard wants(type), !settings.command.isEmpty || !settings.webhook.isEmpty else { return }
+        guard wants(type), settings.isUsed else { return }
         let mustStart = state.withLock { state in
             guard !state.isStopped else { return false }
-            if state.waiting.count == Self.capacity {
-                state.waiting.removeFirst()
-                state.counts.dropped += 1
-            }
+            let isFull = state.waiting.count == Self.capacity
+            if isFull { state.waiting.removeFirst() }
             state.waiting.append(line)
+            tally.change { isFull ? ($0.dropped += 1) : ($0.waiting += 1) }
             defer { state.isWorking = true }
             return !state.isWorking
         }
@@ -57,7 +49,10 @@ final class EventHooks: Sendable {
     func stop() {
         state.withLock { state in
             state.isStopped = true
-            state.counts.dropped += state.waiting.count
+            tally.change {
+                $0.dropped += state.waiting.count
+                $0.waiting -= state.waiting.count
+            }
             state.waiting = []
         }
         queue.sync {}
@@ -71,14 +66,12 @@ final class EventHooks: Sendable {
         while let line = next() {
             var isGood = true
             if !settings.command.isEmpty {
-                isGood = call(["env"] + settings.command, input: line, name: settings.command[0])
+                isGood = call(settings.command, input: line, name: settings.command[0])
             }
             if !settings.webhook.isEmpty {
                 isGood = call(["curl", "--config", "-"], input: curlConfiguration(line), name: "webhook") && isGood
             }
-            state.withLock { state in
-                if isGood { state.counts.done += 1 } else { state.counts.failed += 1 }
-            }
+            tally.change { isGood ? ($0.done += 1) : ($0.failed += 1) }
         }
     }
 
@@ -88,6 +81,7 @@ final class EventHooks: Sendable {
                 state.isWorking = false
                 return nil
             }
+            tally.change { $0.waiting -= 1 }
             return state.waiting.removeFirst()
         }
     }
@@ -114,30 +108,18 @@ final class EventHooks: Sendable {
     /// Runs a program until it ends or its time is up.
     private func call(_ words: [String], input: [UInt8], name: String) -> Bool {
         do {
-            let process = Process()
-            process.executableURL = URL(filePath: "/usr/bin/" + words[0])
-            process.arguments = Array(words.dropFirst())
-            process.standardInput = try file(holding: input)
-            process.standardOutput = FileHandle.nullDevice
-            process.standardError = FileHandle.nullDevice
-            let ended = DispatchSemaphore(value: 0)
-            process.terminationHandler = { _ in ended.signal() }
-            try process.run()
-            if ended.wait(timeout: .now() + settings.timeout) == .timedOut {
-                kill(process.processIdentifier, SIGKILL)
-                ended.wait()
-                complain("hook \(name): killed after \(settings.timeout) s; it may take hooks.timeout_s")
-                return false
+            let input = try file(holding: input)
+            let child = try ChildProcess(words, input: input.fileDescriptor)
+            switch child.wait(seconds: settings.timeout) {
+            case .exited(0): return true
+            case .exited(let status): complain("hook \(name): exit status \(status)")
+            case .killedBy(let signal): complain("hook \(name): ended by signal \(signal)")
+            case .tookTooLong: complain("hook \(name): killed after \(settings.timeout) s; it may take hooks.timeout_s")
             }
-            guard process.terminationStatus == 0 else {
-                complain("hook \(name): exit status \(process.terminationStatus)")
-                return false
-            }
-            return true
         } catch {
-            complain("hook \(name): \(error)")
-            return false
+            complain("hook \(name): cannot be started: \(error)")
         }
+        return false
     }
 
     /// A file without a name: unlike a pipe it can be written before anyone reads, and nobody gets SIGPIPE.

@@ -8,6 +8,7 @@ final class MQTTPublisher {
     private static let window = 50
 
     let topics: MQTTTopics
+    let tally: MQTTTally
     private let discovers: Bool
     private var logs: [Log]
     /// Lines on their way, by the message's number.
@@ -23,7 +24,8 @@ final class MQTTPublisher {
         var open: Set<String> = []
     }
 
-    init(_ settings: MQTTSettings, cameras: [MQTTService.Camera], storage: StorageSettings) {
+    init(_ settings: MQTTSettings, cameras: [MQTTService.Camera], storage: StorageSettings, tally: MQTTTally) {
+        self.tally = tally
         topics = MQTTTopics(prefix: settings.prefix)
         discovers = settings.discovery
         let state = storage.stateDirectory.isEmpty ? storage.directory : storage.stateDirectory
@@ -32,8 +34,9 @@ final class MQTTPublisher {
             let path = LogPaths(camera: id, directory: storage.directory).active
             let position = MQTTPosition(
                 path: "\(state)/.\(LogPaths.fileName(id)).mqtt", start: LogFollower.end(of: path))
-            return Log(camera: camera, path: path, position: position, follower: LogFollower(path: path, from: position.next))
+            return Log(camera: camera, path: path, position: position, follower: LogFollower(path, from: position.next))
         }
+        tally.change { $0.positions = Dictionary(uniqueKeysWithValues: logs.map { ($0.camera.name, $0.position.next) }) }
     }
 
     /// Says who is there.
@@ -56,8 +59,10 @@ final class MQTTPublisher {
     /// Sends what is new and hears what has arrived; takes a tenth of a second when there is nothing.
     func step(_ session: MQTTSession) throws(MQTTError) {
         for i in logs.indices where underWay.count < Self.window {
-            for line in logs[i].follower.read(limit: Self.window - underWay.count) {
-                let number = try session.publish(topics.events, Array(line.bytes))
+            // A log that cannot be read now is read with the next step.
+            let lines = (try? logs[i].follower.read(limit: Self.window - underWay.count)) ?? []
+            for line in lines {
+                let number = try session.publish(topics.events, line.bytes)
                 underWay[number] = (i, line.sequence)
                 try publishState(line, of: i, session)
             }
@@ -78,6 +83,10 @@ final class MQTTPublisher {
             guard let (log, sequence) = underWay.removeValue(forKey: number) else { continue }
             let expected = underWay.values.filter { $0.log == log }.map(\.sequence)
             logs[log].position.acknowledge(sequence, wasExpected: expected)
+            tally.change {
+                $0.delivered += 1
+                $0.positions[logs[log].camera.name] = logs[log].position.next
+            }
         }
     }
 

@@ -20,12 +20,13 @@ final class MQTTService: Sendable {
 
     init(
         _ settings: MQTTSettings, username: String, password: String, cameras: [Camera], storage: StorageSettings,
-        watch: LoopWatch, logger: Logger
+        tally: MQTTTally, watch: LoopWatch, logger: Logger
     ) {
         let loop = watch.loop("mqtt")
         let thread = Thread { [self] in
-            let publisher = MQTTPublisher(settings, cameras: cameras, storage: storage)
+            let publisher = MQTTPublisher(settings, cameras: cameras, storage: storage, tally: tally)
             run(settings, username, password, publisher, loop, logger)
+            tally.change { $0.isConnected = false }
             loop.rest()
             ended.signal()
         }
@@ -63,6 +64,7 @@ final class MQTTService: Sendable {
                 try wait(for: session, publisher, loop)
                 let since = monotonicSeconds()
                 defer { good = monotonicSeconds() - since }
+                publisher.tally.change { $0.isConnected = true }
                 logger.notice("mqtt: connected to \(settings.host):\(settings.port)")
                 try publisher.begin(session)
                 while goesOn {
@@ -72,6 +74,7 @@ final class MQTTService: Sendable {
                 try publisher.end(session)
                 session.disconnect()
             } catch {
+                publisher.tally.change { ($0.isConnected, $0.failures) = (false, $0.failures + 1) }
                 publisher.savePositions()
                 let text = "mqtt \(settings.host):\(settings.port): \(error)"
                 if let line = reports.note("mqtt", text, now: monotonicSeconds()) { logger.warning("\(line)") }
