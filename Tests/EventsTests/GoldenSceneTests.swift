@@ -138,8 +138,8 @@ internal import Testing
                 name: "two people cross a line in opposite directions",
                 theatre: Theatre(settings: line, parts: [(0, 8, there), (0, 8, back)], length: 9),
                 expected: [
-                    Expected(text: "line_crossed 1 door right", seconds: 4.1),
-                    Expected(text: "line_crossed 2 door left", seconds: 4.1), Expected(text: "end 1", seconds: 8.1),
+                    Expected(text: "line_crossed 1 door right", seconds: 4.6),
+                    Expected(text: "line_crossed 2 door left", seconds: 4.6), Expected(text: "end 1", seconds: 8.1),
                     Expected(text: "end 2", seconds: 8.1),
                 ]),
             Scene(

@@ -126,7 +126,7 @@ internal import Testing
                 return person
             }.filter { $0.text.hasPrefix("line_crossed") }.map(\.seconds)
         }
-        #expect(crossings(.bothFeet) == [6.1])
+        #expect(crossings(.bothFeet) == [6.2])
         #expect(crossings(.ground).count == 1)
     }
 

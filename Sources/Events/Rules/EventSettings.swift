@@ -191,8 +191,8 @@ public struct LineSettings: Codable, Sendable, Equatable {
     public var b: Point
     /// Default `ground`.
     public var anchor: Anchor = .ground
-    /// Who is nearer to the line than this has not changed sides yet, as a share of the frame's height. 0...0.5,
-    /// default 0.01.
+    /// Who is nearer to the line than this, or than a tenth of their own height, has not changed sides yet; as a share of
+    /// the frame's height. 0...0.5, default 0.01.
     public var deadBand: Float = 0.01
     /// The other side holds for at least so many frames, or until the person is gone. 1...100, default 2.
     public var inertiaFrames: Int = 2

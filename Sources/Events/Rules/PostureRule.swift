@@ -34,14 +34,17 @@ enum PostureRule {
             && legs.allSatisfy { (60...120).contains(Segment(from: $0.ankle ?? $0.knee, to: torso.to).tilt) }
     }
 
-    /// Both wrists above the face (or well above the shoulders where no face was seen) and above their elbows.
+    /// Both elbows above their shoulders, both wrists well above them and above the elbows, one of them at least as high as
+    /// a head. Arms that are stretched out sideways for balance are not up.
     private static func areHandsUp(_ body: Body, _ torso: Segment) -> Bool {
-        guard let left = body[.leftWrist], let right = body[.rightWrist], let leftElbow = body[.leftElbow],
-            let rightElbow = body[.rightElbow]
-        else { return false }
-        let face = [Joint.nose, .leftEye, .rightEye, .leftEar, .rightEar].compactMap { body[$0]?.y }.min()
-        let level = face ?? torso.to.y - 0.45 * torso.length
-        return max(left.y, right.y) < level && left.y < leftElbow.y && right.y < rightElbow.y
+        let arms = [
+            (Joint.leftShoulder, Joint.leftElbow, Joint.leftWrist), (.rightShoulder, .rightElbow, .rightWrist),
+        ].compactMap { shoulder, elbow, wrist -> (elbow: Float, wrist: Float)? in
+            guard let shoulder = body[shoulder], let elbow = body[elbow], let wrist = body[wrist] else { return nil }
+            return ((shoulder.y - elbow.y) / torso.length, (shoulder.y - wrist.y) / torso.length)
+        }
+        guard arms.count == 2 else { return false }
+        return arms.allSatisfy { $0.elbow > 0 && $0.wrist > max(0.4, $0.elbow) } && arms.contains { $0.wrist > 0.5 }
     }
 
     private enum Stance {
@@ -59,8 +62,19 @@ enum PostureRule {
             let other = stances.first { $0 != .straight } ?? nil
             return other == .squatting ? nil : .upright
         }
-        guard let first = stances.first ?? nil, stances.allSatisfy({ $0 == first }) else { return nil }
-        return first == .seated ? .sitting : .crouched
+        if stances.contains(.seated) {
+            // Of two legs the other one may be in between: foreshortened, crossed, or stretched a little.
+            let agree = zip(legs, stances).allSatisfy { $1 == .seated || ($1 == nil && isHalfSeated($0, torso)) }
+            return agree ? .sitting : nil
+        }
+        return !legs.isEmpty && stances.allSatisfy { $0 == .squatting } ? .crouched : nil
+    }
+
+    private static func isHalfSeated(_ leg: Body.Leg, _ torso: Segment) -> Bool {
+        let thighDrop = (leg.knee.y - leg.hip.y) / torso.length
+        guard let ankle = leg.ankle, let angle = leg.kneeAngle else { return thighDrop > -0.3 && thighDrop < 0.45 }
+        let (hipHeight, shankDrop) = ((ankle.y - leg.hip.y) / torso.length, (ankle.y - leg.knee.y) / torso.length)
+        return thighDrop < 0.5 && angle < 150 && hipHeight < 1.3 && shankDrop > 0.3
     }
 
     /// By how far the knee is below the hip and the ankle below both, in torsos, and by the angle at the knee; a standing

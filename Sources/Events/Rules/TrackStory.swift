@@ -99,8 +99,8 @@ struct TrackStory: Sendable {
         for (i, line) in places.lines.enumerated() where person.box.height >= line.minHeight {
             let feet = line.anchor == .bothFeet ? bothFeet(confidence: settings.jointConfidence) : nil
             let direction = sides[i].observe(
-                feet: feet ?? [ground.point], ground: ground.point, height: person.box.height, line: line,
-                aspect: aspect)
+                feet: feet ?? [ground.point], ground: ground.point, height: person.box.height, visible: track.visible,
+                at: time, line: line, aspect: aspect)
             if let direction { news.append(.lineCrossed(id, line: line.name, direction: direction)) }
         }
     }
