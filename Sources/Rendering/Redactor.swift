@@ -1,6 +1,6 @@
 internal import Scene
 
-/// Covers people: their masks, grown, and held for a while after they were last seen, where detection flickers.
+/// Covers people: their masks, grown, their heads and limbs as joints tell them, and held for a while after they were last seen, where detection flickers.
 ///
 /// A value with a memory of one camera; frames must come in order.
 struct Redactor {
@@ -52,6 +52,7 @@ struct Redactor {
         }
         if let shape { hold(shape, until: end) }
         if let head = Silhouette(headOf: person, in: size) { hold(head, until: end) }
+        for limb in Silhouette.limbs(of: person, in: size) { hold(limb, until: end) }
     }
 
     private mutating func hold(_ shape: Silhouette, until end: Int32) {

@@ -65,6 +65,11 @@ struct Silhouette {
         let spread = points.map { max(abs($0.x - x), abs($0.y - y)) }.max() ?? 0
         let tall = person.box.height.isFinite ? person.box.height : 0
         let radius = min(max(1.8 * spread, 0.09 * tall * h, 3), h)
+        self.init(discAt: x, y, radius: radius, in: size)
+    }
+
+    /// A disc; its middle and radius are finite pixels.
+    init?(discAt x: Float, _ y: Float, radius: Float, in size: PixelSize) {
         left = max(0, Int(x - radius))
         top = max(0, Int(y - radius))
         width = min(size.width, Int(x + radius) + 1) - left
@@ -75,6 +80,28 @@ struct Silhouette {
             for column in 0..<width {
                 let (dx, dy) = (Float(left + column) + 0.5 - x, Float(top + row) + 0.5 - y)
                 if dx * dx + dy * dy <= radius * radius { bits[row * width + column] = 1 }
+            }
+        }
+    }
+
+    /// Discs along the limbs whose joints were seen: a mask may miss a foot or a hand.
+    static func limbs(of person: Person, in size: PixelSize) -> [Silhouette] {
+        let (w, h) = (Float(size.width), Float(size.height))
+        let tall = person.box.height.isFinite ? min(max(person.box.height, 0), 1) : 0
+        let radius = max(0.06 * tall * h, 3)
+        func pixel(_ joint: Joint) -> (x: Float, y: Float)? {
+            guard let seen = person[joint], seen.confidence >= 0.3, seen.position.x.isFinite, seen.position.y.isFinite,
+                person.box.contains(seen.position, margin: 0.2 * tall)
+            else { return nil }
+            return (seen.position.x * w, seen.position.y * h)
+        }
+        return Joint.skeleton.flatMap { from, to -> [Silhouette] in
+            guard let a = pixel(from), let b = pixel(to) else { return [] }
+            let length = ((b.x - a.x) * (b.x - a.x) + (b.y - a.y) * (b.y - a.y)).squareRoot()
+            let steps = min(max(Int(length / radius) + 1, 1), 64)
+            return (0...steps).compactMap { i in
+                let t = Float(i) / Float(steps)
+                return Silhouette(discAt: a.x + t * (b.x - a.x), a.y + t * (b.y - a.y), radius: radius, in: size)
             }
         }
     }
@@ -128,5 +155,12 @@ struct Silhouette {
                 }
             }
         }
+    }
+}
+
+extension Box {
+    /// - Parameter margin: in shares of the picture.
+    fileprivate func contains(_ p: Point, margin: Float) -> Bool {
+        p.x >= x0 - margin && p.x <= x1 + margin && p.y >= y0 - margin && p.y <= y1 + margin
     }
 }

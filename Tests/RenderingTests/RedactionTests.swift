@@ -40,6 +40,18 @@ import Testing
         #expect(exposed(mask, on: open) == mask.area)
     }
 
+    @Test func coversAFootThatTheMaskMisses() throws {
+        var person = DrawnPeople.person(in: box, of: size)
+        person.keypoints = [Keypoint](repeating: Keypoint(position: Point(x: 0, y: 0), confidence: 0), count: 17)
+        person.keypoints[Joint.leftKnee.rawValue] = Keypoint(position: Point(x: 0.5, y: 0.75), confidence: 0.9)
+        person.keypoints[Joint.leftAnkle.rawValue] = Keypoint(position: Point(x: 0.3, y: 0.85), confidence: 0.9)
+        let canvas = try annotator().draw(Overlay(people: [person]), on: DrawnPeople.plainFrame(size))
+        for x in stride(from: Float(0.3), through: 0.5, by: 0.02) {
+            let y = 0.75 + (0.5 - x) / 2
+            #expect(canvas[Int(x * 320), Int(y * 240)] != (90, 120, 60))
+        }
+    }
+
     @Test func coversPeopleWhoAreNotTrackedYet() throws {
         let person = DrawnPeople.person(in: box, of: size)
         let canvas = try annotator().draw(Overlay(people: [person]), on: DrawnPeople.plainFrame(size))
