@@ -11,10 +11,16 @@ struct EventsCommand: ParsableCommand {
             A directory stands for all logs in it; parts that were rotated are read with their log.
 
             Examples:
-              hcqd events /var/log/hcqd --type line_crossed --since 2026-11-22T08:00
+              hcqd events hcqd-output/clip.jsonl --summary
+              hcqd events /var/lib/hcqd/events --type line_crossed
+              hcqd events door.jsonl --since 2026-11-22T08:00 --until 2026-11-22T09:00
               hcqd events door.jsonl -f --zone yard | jq -r '.t + " " + .type'
-              hcqd events hcqd-output --summary
-              hcqd events hcqd-output/clip.jsonl --report report.html --pictures hcqd-output/clip --plot people.svg
+
+            A page of a replay with pictures of everybody, over a picture of the scene:
+              hcqd --replay clip.mp4 --snapshots
+              ffmpeg -i clip.mp4 -frames:v 1 scene.jpg
+              hcqd events hcqd-output/clip.jsonl --report report.html \\
+                --pictures hcqd-output/clip --scene scene.jpg
             """)
 
     @Argument(help: "Logs, or directories of logs; - is standard input.", completion: .file(extensions: ["jsonl"]))
@@ -95,10 +101,12 @@ struct EventsCommand: ParsableCommand {
 
     private func followLines() throws {
         let filter = filter
-        var follower = try LogFollower(files[0])
+        var follower = LogFollower(files[0])
         var output = LineOutput()
         while true {
-            for (line, bytes) in try follower.poll() where filter.matches(line) { try output.print(bytes) }
+            for next in try follower.read() {
+                if let line = LogLine(next.bytes), filter.matches(line) { try output.print(next.bytes) }
+            }
             try output.flush()
             Thread.sleep(forTimeInterval: 0.2)
         }

@@ -73,7 +73,7 @@ internal import Testing
         #expect(camera.dropped == ["update": 2])
         let table = SummaryTable.text(digest)
         #expect(table.contains("2 numbers are missing, 2 lines are said to be dropped"))
-        #expect(table.contains("people 2 (2 left), at most 2 at once"))
+        #expect(table.contains("people        2\n  most at once  2\n  ended: left   2\n"))
         #expect(table.contains("zone  visits  most  mean stay s  loitered\n  yard       2     2"))
     }
 
@@ -121,8 +121,8 @@ internal import Testing
         defer { removeAll() }
         let paths = LogPaths(camera: Made.camera, directory: directory)
         let log = try EventLog(camera: Made.camera, paths: paths)
-        var follower = try LogFollower(paths.active)
-        func poll() throws -> [UInt64] { try follower.poll().map(\.0.seq) }
+        var follower = LogFollower(paths.active)
+        func poll() throws -> [UInt64] { try follower.read().map(\.sequence) }
         log.append([Made.start(1, at: 0)])
         log.flush()
         #expect(try poll() == [1])

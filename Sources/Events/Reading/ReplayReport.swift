@@ -34,20 +34,30 @@ public struct ReplayReport {
 
     private static let style = """
         body{font:15px/1.45 system-ui,sans-serif;max-width:1100px;margin:2em auto;padding:0 1em;color:#222}
-        figure{margin:1em 0}svg{max-width:100%;height:auto}pre{background:#f5f5f5;padding:1em;overflow-x:auto}
-        .m{fill:white;stroke:#222}.w{fill:none;stroke-width:2.5;stroke-linejoin:round}
-        .people{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:1em}
-        .people div{border:1px solid #ddd;border-radius:6px;padding:.5em;font-size:13px}
+        figure{margin:1em 0}svg{max-width:100%;height:auto}
+        .tables{display:flex;flex-wrap:wrap;gap:1em 3em;align-items:start}
+        table{border-collapse:collapse}th,td{padding:.15em .8em .15em 0;text-align:right;border-bottom:1px solid #ddd}
+        th:first-child,td:first-child{text-align:left}
+        .m{fill:white;stroke:#222}.alarm{fill:#d00000;stroke:#222}
+        .w{fill:none;stroke-width:2.5;stroke-linejoin:round}.ways:hover .w{opacity:.25}.ways .w:hover{opacity:1;stroke-width:5}
+        .people{display:grid;grid-template-columns:repeat(auto-fill,minmax(160px,1fr));gap:1em}
+        .people>div{border:1px solid #ddd;border-radius:6px;padding:.5em;font-size:13px}
         .people img{width:100%;height:180px;object-fit:contain;background:#eee}
-        .people b{border-left:.8em solid;padding-left:.4em}
+        .people b{border-left:.8em solid;padding-left:.4em}.quiet,summary{color:#666}
+        ul{list-style:none;margin:.3em 0 0;padding:0}time{color:#666;font-variant-numeric:tabular-nums;margin-right:.4em}
         """
 
     private func camera(_ camera: CameraDigest) -> String {
         """
         <h2>\(escaped(camera.name))</h2>
-        <pre>\(escaped(SummaryTable.text(camera)))</pre>
-        <h3>Who was there when</h3><figure>\(timeline(camera))</figure>
-        <h3>Ways over the scene</h3><figure>\(ways(camera))</figure>
+        <p>\(escaped(SummaryTable.head(camera)))</p>
+        <div class="tables">\(SummaryTable.tables(camera).map(table).joined(separator: "\n"))</div>
+        <h3>Who was there when</h3>
+        <p class="quiet">White dots are what a person did, red ones falls, lying and loitering; rest on one to read it.</p>
+        <figure>\(timeline(camera))</figure>
+        <h3>Ways over the scene</h3>
+        <p class="quiet">Each ends with a dot; rest on one to see it alone.</p>
+        <figure class="ways">\(ways(camera))</figure>
         <h3>People</h3><div class="people">\(camera.people.enumerated().map(card).joined(separator: "\n"))</div>
         """
     }
@@ -55,6 +65,14 @@ public struct ReplayReport {
     private static func open(_ width: Double, _ height: Double) -> String {
         let box = "0 0 \(number(width)) \(number(height))"
         return "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"\(box)\" font-size=\"11\">"
+    }
+
+    private func table(_ rows: [[String]]) -> String {
+        let lines = rows.enumerated().map { i, row in
+            let cell = i == 0 ? "th" : "td"
+            return "<tr>" + row.map { "<\(cell)>\(escaped($0))</\(cell)>" }.joined() + "</tr>"
+        }
+        return "<table>" + lines.joined() + "</table>"
     }
 
     // MARK: Timeline
@@ -78,8 +96,12 @@ public struct ReplayReport {
                 "<path d=\"M\(x0) \(number(y + 5))H\(x1)\" stroke=\"\(colour(i))\" stroke-width=\"8\">"
             svg += "<title>\(escaped(describe(person)))</title></path>"
             for moment in person.moments {
+                // Stays of a person who was lost are closed some seconds later.
+                let time = min(moment.time, person.end ?? camera.last)
+                let isAlarm = ["fallen", "lying"].contains(moment.text) || moment.text.hasPrefix("loiters")
                 svg +=
-                    "<circle class=\"m\" cx=\"\(axis.x(moment.time))\" cy=\"\(number(y + 5))\" r=\"4\">"
+                    "<circle class=\"\(isAlarm ? "alarm" : "m")\" cx=\"\(axis.x(time))\" cy=\"\(number(y + 5))\""
+                    + " r=\"\(isAlarm ? 4 : 3)\">"
                 svg +=
                     "<title>\(escaped(moment.text)), \(Timestamp.text(utcMicroseconds: moment.time))</title></circle>"
             }
@@ -114,18 +136,27 @@ public struct ReplayReport {
 
     private func card(_ index: Int, _ person: PersonDigest) -> String {
         let image = person.snapshot.flatMap(picture).map { "<img alt=\"\" src=\"\(dataURL($0))\">" } ?? ""
-        let moments = person.moments.map { escaped($0.text) }.joined(separator: ", ")
+        let moments = person.moments.map { "<li><time>\(clock($0.time))</time>\(escaped($0.text))</li>" }
+        let (first, rest) = (moments.prefix(5).joined(), moments.dropFirst(5).joined())
+        let more =
+            rest.isEmpty ? "" : "<details><summary>\(moments.count - 5) more</summary><ul>\(rest)</ul></details>"
         return """
             <div>\(image)<b style="border-color:\(colour(index))">\(escaped(person.id))</b><br>\
-            \(escaped(describe(person)))\(moments.isEmpty ? "" : "<br>" + moments)</div>
+            \(escaped(describe(person)))\(first.isEmpty ? "" : "<ul>\(first)</ul>")\(more)</div>
             """
     }
 
     private func describe(_ person: PersonDigest) -> String {
-        let clock = Timestamp.text(utcMicroseconds: person.start).dropFirst(11).prefix(8)
-        guard let end = person.end else { return "since \(clock)" }
-        return "\(clock), \(decimal(Double(end - person.start) / 1e6)) s, \(person.reason ?? "")"
+        guard let end = person.end else { return "since \(clock(person.start))" }
+        let endings = [
+            "left": "left the view", "lost": "lost from sight", "end_of_stream": "there at the end",
+            "shutdown": "there when hcqd was stopped",
+        ]
+        let reason = person.reason.map { endings[$0] ?? $0 } ?? ""
+        return "from \(clock(person.start)) for \(decimal(Double(end - person.start) / 1e6)) s, \(reason)"
     }
+
+    private func clock(_ time: Int64) -> String { String(Timestamp.text(utcMicroseconds: time).dropFirst(11).prefix(8)) }
 
     private func dataURL(_ jpeg: [UInt8]) -> String { "data:image/jpeg;base64," + Data(jpeg).base64EncodedString() }
 }

@@ -5,37 +5,44 @@ public enum SummaryTable {
     }
 
     public static func text(_ camera: CameraDigest) -> String {
-        var text = "\(camera.name): \(stamp(camera.first)) to \(stamp(camera.last)), \(camera.lines) lines\n"
+        "\(camera.name): \(head(camera))\n" + tables(camera).map { "\n" + table($0) }.joined()
+    }
+
+    /// When, how many, and what is missing.
+    static func head(_ camera: CameraDigest) -> String {
+        var text = "\(stamp(camera.first)) to \(stamp(camera.last)), \(camera.lines) lines"
         if camera.holes > 0 {
             let said = camera.dropped.values.reduce(0, +)
-            text += "  \(camera.holes) numbers are missing, \(said) lines are said to be dropped\n"
+            text += "; \(camera.holes) numbers are missing, \(said) lines are said to be dropped"
         }
+        return text
+    }
+
+    /// Tables, each with its head as the first row.
+    static func tables(_ camera: CameraDigest) -> [[[String]]] {
         let reasons = Dictionary(grouping: camera.people.compactMap(\.reason)) { $0 }.mapValues(\.count)
-        let still = camera.people.filter { $0.end == nil }.count
-        let parts =
-            reasons.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
-            + (still > 0 ? ["\(still) not ended"] : [])
-        text += "  people \(camera.people.count)" + (parts.isEmpty ? "" : " (" + parts.joined(separator: ", ") + ")")
-        text += ", at most \(camera.presence.map(\.count).max() ?? 0) at once\n"
-        text += table([["type", "lines"]] + camera.types.sorted { $0.key < $1.key }.map { [$0.key, "\($0.value)"] })
+        let still = camera.people.count { $0.end == nil }
+        var tables = [
+            [["people", "\(camera.people.count)"], ["most at once", "\(camera.presence.map(\.count).max() ?? 0)"]]
+                + reasons.sorted { $0.key < $1.key }.map { ["ended: \($0.key)", "\($0.value)"] }
+                + (still > 0 ? [["not ended", "\(still)"]] : []),
+            [["type", "lines"]] + camera.types.sorted { $0.key < $1.key }.map { [$0.key, "\($0.value)"] },
+        ]
         if !camera.zones.isEmpty {
-            text += table(
+            tables.append(
                 [["zone", "visits", "most", "mean stay s", "loitered"]]
                     + camera.zones.sorted { $0.key < $1.key }.map { name, zone in
-                        [
-                            name, "\(zone.visits)", "\(zone.most)", zone.meanDwell.map(decimal) ?? "-",
-                            "\(zone.loiterers)",
-                        ]
+                        [name, "\(zone.visits)", "\(zone.most)", zone.meanDwell.map(decimal) ?? "-", "\(zone.loiterers)"]
                     })
         }
         if !camera.crossings.isEmpty {
-            text += table(
+            tables.append(
                 [["line", "left", "right"]]
                     + camera.crossings.sorted { $0.key < $1.key }.map {
                         [$0.key, "\($0.value.left.count)", "\($0.value.right.count)"]
                     })
         }
-        return text
+        return tables
     }
 
     /// The first column to the left, the others to the right.
