@@ -22,7 +22,7 @@ SWIFT := swift
 TEST_SCRATCH := .build-test
 TEST_FLAGS := -c release -Xswiftc -enable-testing --scratch-path $(TEST_SCRATCH)
 
-.PHONY: help setup setup-test build demo test test-swift test-python test-soak test-kill check check-threads check-addresses check-kill check-tracker check-page fuzz bench bench-full bench-cameras bench-tracking load quantize train train-smoke package format format-check clean
+.PHONY: help setup setup-test build demo test test-swift test-python test-soak test-kill check check-threads check-addresses check-kill check-tracker check-pages false-alarms fuzz bench bench-full bench-cameras bench-tracking load quantize train train-smoke package format format-check clean
 
 help: ## list the doors
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -132,7 +132,7 @@ fuzz: setup ## damaged inputs for every parser, FUZZ_SECONDS (60) each; `make te
 	$(SWIFT) build --build-tests $(TEST_FLAGS)
 	HCQD_FUZZ_SECONDS=$(FUZZ_SECONDS) $(SWIFT) test --skip-build $(TEST_FLAGS) --filter FuzzTests
 
-check: check-threads check-addresses fuzz check-kill check-tracker ## sanitizers, fuzzing, 400 kills, soaks: half an hour of cameras, a million frames of people
+check: check-threads check-addresses check-pages fuzz check-kill check-tracker ## sanitizers, pages in a browser, fuzzing, 400 kills, soaks: half an hour of cameras, a million frames of people
 	$(MAKE) build out/day.h264
 	@$(call soak,.build/release/hcqd,30)
 
@@ -147,9 +147,15 @@ check-tracker: setup-test $(VENV)/.done ## a million frames of twenty people: ti
 	$(SWIFT) build --build-tests $(TEST_FLAGS)
 	HCQD_SOAK_FRAMES=1000000 $(SWIFT) test --skip-build $(TEST_FLAGS) --filter SoakTests
 
-check-page: build out/day.h264 ## a screenshot of the live page in headless Chromium, out/page.png (its checks do not pass yet)
+check-pages: build demo-output/vtest.avi $(VENV)/.done ## the live page and `hcqd zones` in headless Chromium, with screenshots in out/
 	@$(call install,$(APT_CHECK))
-	python3 Tests/Tools/page.py .build/release/hcqd out/day.h264 out/page.png
+	@mkdir -p out
+	$(PYTHON) Tests/Tools/zones_page.py .build/release/hcqd demo-output/vtest.avi out/zones.png
+	$(PYTHON) Tests/Tools/page.py .build/release/hcqd demo-output/vtest.avi out/page.png
+
+false-alarms: build demo-output/vtest.avi ## events on clips that should have none: Docs/false-alarms.md (minutes)
+	python3 Benchmarks/false_alarms.py .build/release/hcqd --data $(abspath $(HCQD_DATA)) --vtest demo-output/vtest.avi \
+	    --output Docs/false-alarms.md
 
 BENCH_VENV := .venv-bench
 $(BENCH_VENV)/.done: Benchmarks/requirements.txt | setup

@@ -36,6 +36,7 @@ let package = Package(
                 .product(name: "FlyingSocks", package: "FlyingFox"),
                 .product(name: "Logging", package: "swift-log"),
             ],
+            resources: [.embedInCode("Web")],
             swiftSettings: room),
         .target(name: "Scene", swiftSettings: room),
         .target(name: "Ingest", dependencies: ["Scene", "CFFmpeg"], swiftSettings: room),

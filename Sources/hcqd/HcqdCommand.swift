@@ -18,14 +18,16 @@ struct HcqdCommand: ParsableCommand {
               hcqd --replay pictures/ --fps 10               a folder of pictures
               hcqd run --config /etc/hcqd/hcqd.yaml          the daemon
               hcqd check /etc/hcqd/hcqd.yaml                 is the configuration right?
+              hcqd zones clip.mp4                            draw zones and lines in a browser
 
             `hcqd help replay` lists the options of --replay.
             Exit status: 0 done, 1 nothing usable, 64 wrong usage, 78 wrong configuration or model, 130 stopped by Ctrl-C.
             """,
         version: "hcqd 0.1.0",
         subcommands: [
-            ReplayCommand.self, RunCommand.self, CheckCommand.self, ProbeCommand.self, ForwardCommand.self, ModelCommand.self,
-            TrackCommand.self, EvalCommand.self, EventsCommand.self, BenchCommand.self,
+            ReplayCommand.self, RunCommand.self, CheckCommand.self, ProbeCommand.self, ZonesCommand.self,
+            ForwardCommand.self, ModelCommand.self, TrackCommand.self, EvalCommand.self, EventsCommand.self,
+            BenchCommand.self,
         ],
         defaultSubcommand: ReplayCommand.self)
 }

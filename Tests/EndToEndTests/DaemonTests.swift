@@ -148,7 +148,8 @@ import Testing
     @Test func renamedLogsGoOnInANewFileAfterSIGUSR1() throws {
         let daemon = try LiveDaemon(cameras: "  door: {url: \"\(camera.address)cam\"}\n", in: folder)
         try daemon.waitForLines("door") { $0.contains { $0.type == "start" } }
-        try FileManager.default.moveItem(atPath: folder.path("events/door.jsonl"), toPath: folder.path("events/old.jsonl"))
+        try FileManager.default.moveItem(
+            atPath: folder.path("events/door.jsonl"), toPath: folder.path("events/old.jsonl"))
         daemon.signal(SIGUSR1)
         try daemon.waitForLines("door") { !$0.isEmpty }
         #expect(daemon.stop().status == 0)
@@ -161,7 +162,10 @@ import Testing
             cameras: "  door: {url: \"\(camera.address)cam\"}\n", in: folder,
             more: "hooks: {command: [\"true\"]}\nmqtt: {enabled: true, port: 9}")
         try daemon.waitForLines("door") { $0.contains { $0.type == "start" } }
-        #expect(holds(within: 20) { daemon.get("metrics")?.contains("hcqd_hook_calls_total{result=\"delivered\"} 0") == false })
+        #expect(
+            holds(within: 20) {
+                daemon.get("metrics")?.contains("hcqd_hook_calls_total{result=\"delivered\"} 0") == false
+            })
         let metrics = try #require(daemon.get("metrics"))
         #expect(metrics.contains("hcqd_camera_online{camera=\"door\"} 1\n"))
         #expect(metrics.contains("hcqd_hook_calls_total{result=\"failed\"} 0\n"))
@@ -175,10 +179,12 @@ import Testing
         #expect(daemon.get("cameras")?.contains("\"state\":\"online\"") == true)
         #expect(daemon.get("")?.contains("<title>hcqd</title>") == true)
         let feed = try Hcqd.run(
-            "/usr/bin/curl", ["-s", "-N", "-m", "2", "http://127.0.0.1:\(daemon.port)/events?camera=door&from=1"], in: folder)
+            "/usr/bin/curl", ["-s", "-N", "-m", "2", "http://127.0.0.1:\(daemon.port)/events?camera=door&from=1"],
+            in: folder)
         #expect(feed.text.contains("id: door:1\nevent: camera_online\ndata: {\"v\":1,\"seq\":1,"))
         let picture = try Hcqd.run(
-            "/usr/bin/curl", ["-s", "http://127.0.0.1:\(daemon.port)/cameras/door/picture.jpg", "-o", "p.jpg"], in: folder)
+            "/usr/bin/curl", ["-s", "http://127.0.0.1:\(daemon.port)/cameras/door/picture.jpg", "-o", "p.jpg"],
+            in: folder)
         #expect(picture.status == 0)
         #expect(try folder.data("p.jpg").starts(with: [0xff, 0xd8]))
         #expect(daemon.get("cameras", headers: ["Host: elsewhere.example"])?.contains("door") == false)
@@ -265,7 +271,10 @@ import Testing
         let daemon = try LiveDaemon(cameras: cameras, in: folder, more: mqtt(folder.path("other.pem")))
         #expect(holds(within: 20) { daemon.journal.contains("the broker's certificate is not signed by mqtt.ca_file") })
         for (settings, complaint) in [
-            (mqtt(folder.path("ca.pem"), host: "127.0.0.1"), "the broker's certificate is for another name than mqtt.host"),
+            (
+                mqtt(folder.path("ca.pem"), host: "127.0.0.1"),
+                "the broker's certificate is for another name than mqtt.host"
+            ),
             (mqtt(folder.path("none.pem")), "none.pem: No such file or directory"),
         ] {
             try daemon.configure(cameras: cameras, more: settings)
@@ -286,9 +295,12 @@ import Testing
     }
 
     @Test func aCameraOfGStreamersServerComesAndGoes() throws {
-        let known = try Hcqd.run("/usr/bin/python3", ["-c", "import gi; gi.require_version('GstRtspServer', '1.0')"], in: folder)
+        let known = try Hcqd.run(
+            "/usr/bin/python3", ["-c", "import gi; gi.require_version('GstRtspServer', '1.0')"], in: folder)
         guard known.status == 0 else {
-            print("left out: no test against GStreamer's RTSP server, because gir1.2-gst-rtsp-server-1.0 is not installed")
+            print(
+                "left out: no test against GStreamer's RTSP server, because gir1.2-gst-rtsp-server-1.0 is not installed"
+            )
             return
         }
         let first = try GStreamerCamera(in: folder)

@@ -47,7 +47,9 @@ import Testing
                 FileManager.default.fileExists(atPath: "\(data)/\($0)")
             })
         else {
-            print("left out: no event is expected through the network, because HCQD_PYTHON or the data in \(data) is missing")
+            print(
+                "left out: no event is expected through the network, because HCQD_PYTHON or the data in \(data) is missing"
+            )
             return
         }
         let folder = try Scratch()
@@ -63,13 +65,17 @@ import Testing
         }
         #expect(lines.count { $0.type == "start" } == 2, "two people: \(lines.map(\.text))")
         #expect(lines.count { $0.type == "end" } == 2)
-        var rest = lines.filter { !["start", "update", "end", "occupancy"].contains($0.type) || $0.text.contains("corner") }
-            .filter { $0.type != "posture" || $0.posture != "upright" }
+        var rest = lines.filter {
+            !["start", "update", "end", "occupancy"].contains($0.type) || $0.text.contains("corner")
+        }
+        .filter { $0.type != "posture" || $0.posture != "upright" }
         rest.removeAll { $0.text == "occupancy corner 2" }  // whether B is still followed when A comes in is no matter
         rest.removeAll { $0.text == "occupancy corner 1" && $0.pts > 3.5 }
         for event in Self.expected {
             let found = rest.firstIndex { $0.text == event.text && (event.from...event.to).contains($0.pts) }
-            #expect(found != nil, "missing: \(event.text) at \(event.from)...\(event.to) s in \(lines.map { "\($0.text) \($0.pts)" })")
+            #expect(
+                found != nil,
+                "missing: \(event.text) at \(event.from)...\(event.to) s in \(lines.map { "\($0.text) \($0.pts)" })")
             if let found { rest.remove(at: found) }
         }
         #expect(rest.isEmpty, "not expected: \(rest.map { "\($0.text) \($0.pts)" })")

@@ -10,7 +10,8 @@ private final class HandLog {
     private var handle: FileHandle
 
     init() throws {
-        folder = FileManager.default.temporaryDirectory.appendingPathComponent("hcqd-follow-\(UUID().uuidString.prefix(8))")
+        folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "hcqd-follow-\(UUID().uuidString.prefix(8))")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         path = folder.appendingPathComponent("door.jsonl").path
         try Data().write(to: URL(fileURLWithPath: path))

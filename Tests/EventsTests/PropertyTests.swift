@@ -110,7 +110,8 @@ internal import Testing
                 let seconds = Double(frame) / fps
                 // 0.3 high; one frame in fifty is off by a tenth of that.
                 let isOutlier = Int.random(in: 0..<50, using: &luck) == 0
-                let feet = 0.6 + 0.3 * (0.04 * luck.gaussian() + (isOutlier ? (Bool.random(using: &luck) ? 0.1 : -0.1) : 0))
+                let feet =
+                    0.6 + 0.3 * (0.04 * luck.gaussian() + (isOutlier ? (Bool.random(using: &luck) ? 0.1 : -0.1) : 0))
                 var track = Made.track(
                     1, Made.person(x: 0.05 + 0.9 * Float(seconds / 60), feet: feet), at: seconds)
                 track.visible = Int(seconds) % 10 < 2 ? 0.4 : 1

@@ -61,7 +61,8 @@ public struct LogFollower: Sendable {
         defer { files.close(descriptor) }
         guard let size = try? files.facts(descriptor, path: path).size else { return 1 }
         let tailLength = Int64(2 * EventRecord.maximumBytes)
-        let tail = try? files.read(descriptor, at: max(0, size - tailLength), count: Int(min(size, tailLength)), path: path)
+        let tail = try? files.read(
+            descriptor, at: max(0, size - tailLength), count: Int(min(size, tailLength)), path: path)
         let numbers = (tail ?? []).split(separator: 0x0a).reversed().lazy.compactMap { sequence(of: Array($0)) }
         return (numbers.first ?? 0) + 1
     }

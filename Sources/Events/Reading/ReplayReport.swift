@@ -156,7 +156,9 @@ public struct ReplayReport {
         return "from \(clock(person.start)) for \(decimal(Double(end - person.start) / 1e6)) s, \(reason)"
     }
 
-    private func clock(_ time: Int64) -> String { String(Timestamp.text(utcMicroseconds: time).dropFirst(11).prefix(8)) }
+    private func clock(_ time: Int64) -> String {
+        String(Timestamp.text(utcMicroseconds: time).dropFirst(11).prefix(8))
+    }
 
     private func dataURL(_ jpeg: [UInt8]) -> String { "data:image/jpeg;base64," + Data(jpeg).base64EncodedString() }
 }

@@ -32,7 +32,10 @@ public enum SummaryTable {
             tables.append(
                 [["zone", "visits", "most", "mean stay s", "loitered"]]
                     + camera.zones.sorted { $0.key < $1.key }.map { name, zone in
-                        [name, "\(zone.visits)", "\(zone.most)", zone.meanDwell.map(decimal) ?? "-", "\(zone.loiterers)"]
+                        [
+                            name, "\(zone.visits)", "\(zone.most)", zone.meanDwell.map(decimal) ?? "-",
+                            "\(zone.loiterers)",
+                        ]
                     })
         }
         if !camera.crossings.isEmpty {

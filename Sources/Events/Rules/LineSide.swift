@@ -29,7 +29,8 @@ struct LineSide: Sendable {
     ///   - visible: the share of the person that nobody hides; nil is all.
     ///   - aspect: the frame's width over its height; distances are in frame heights.
     mutating func observe(
-        feet: [Point], ground: Point, height: Float, visible: Float?, at time: StreamTime, line: LineSettings, aspect: Float
+        feet: [Point], ground: Point, height: Float, visible: Float?, at time: StreamTime, line: LineSettings,
+        aspect: Float
     ) -> CrossingDirection? {
         observeWay(to: ground, line: line, aspect: aspect)
         let seen = feet.map { Self.distance($0, to: line, aspect: aspect) }

@@ -1,4 +1,5 @@
 public import Foundation
+internal import Ingest
 
 /// Passwords and tokens: `${NAME}` in a setting stands for systemd's credential NAME, else for the environment variable.
 ///
@@ -35,6 +36,13 @@ public struct Secrets: Sendable {
             rest = rest[rest.index(after: close)...]
         }
         return result + rest
+    }
+
+    /// A location as a page may show it: `${NAME}` stays, a user name and a password that are spelled out become `***`.
+    static func shown(_ text: String) -> (text: String, isHidden: Bool) {
+        let bare = text.replacing(/\$\{[^}]*\}/, with: "").replacing("://:@", with: "://").replacing(
+            "://@", with: "://")
+        return redactedURL(bare) == bare ? (text, false) : (redactedURL(text), true)
     }
 
     private func value(of name: String) -> String? {

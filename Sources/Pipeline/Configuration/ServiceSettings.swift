@@ -20,10 +20,12 @@ public struct HTTPSettings: Codable, Sendable, Equatable, CheckedSettings {
     }
 
     var isLoopback: Bool {
-        address == "::1" || address == "localhost" || (address.hasPrefix("127.") && address.split(separator: ".").count == 4)
+        address == "::1" || address == "localhost"
+            || (address.hasPrefix("127.") && address.split(separator: ".").count == 4)
     }
 
-    private static func isAddress(_ text: String) -> Bool {
+    /// Whether a text is an IPv4 or IPv6 address.
+    public static func isAddress(_ text: String) -> Bool {
         var bytes = in6_addr()
         return inet_pton(AF_INET, text, &bytes) == 1 || inet_pton(AF_INET6, text, &bytes) == 1
     }
@@ -35,7 +37,8 @@ public struct HTTPSettings: Codable, Sendable, Equatable, CheckedSettings {
         ].compactMap { $0 }
         if address != "localhost", !Self.isAddress(address) {
             problems.append(
-                SettingProblem(path: ["address"], found: "'\(address)'", allowed: "an IPv4 or IPv6 address, or localhost"))
+                SettingProblem(
+                    path: ["address"], found: "'\(address)'", allowed: "an IPv4 or IPv6 address, or localhost"))
         }
         if enabled, !isLoopback, token.isEmpty {
             problems.append(
@@ -100,10 +103,13 @@ public struct HookSettings: Codable, Sendable, Equatable, CheckedSettings {
         case timeout = "timeout_s"
     }
 
+    var isUsed: Bool { !command.isEmpty || !webhook.isEmpty }
+
     public func problems() -> [SettingProblem] {
         var problems = [SettingProblem.outside(0.1...300, "timeout_s", timeout, unit: "seconds")].compactMap { $0 }
         if !webhook.isEmpty, !webhook.hasPrefix("http://"), !webhook.hasPrefix("https://") {
-            problems.append(SettingProblem(path: ["webhook"], found: "'\(redactedURL(webhook))'", allowed: "an http or https URL"))
+            problems.append(
+                SettingProblem(path: ["webhook"], found: "'\(redactedURL(webhook))'", allowed: "an http or https URL"))
         }
         return problems
     }

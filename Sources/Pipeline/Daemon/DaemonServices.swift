@@ -61,7 +61,9 @@ final class DaemonServices: @unchecked Sendable {
         let reports = Mutex(RepeatedReports())
         let logger = logger
         return EventHooks(settings, tally: ears.tally) { text in
-            if let line = reports.withLock({ $0.note("hook", text, now: monotonicSeconds()) }) { logger.warning("\(line)") }
+            if let line = reports.withLock({ $0.note("hook", text, now: monotonicSeconds()) }) {
+                logger.warning("\(line)")
+            }
         }
     }
 
@@ -73,7 +75,8 @@ final class DaemonServices: @unchecked Sendable {
                 MQTTService.Camera(name: $0.key, zones: $0.value.events.zones.map(\.name))
             }
             return MQTTService(
-                settings, username: try secrets.expand(settings.username), password: try secrets.expand(settings.password),
+                settings, username: try secrets.expand(settings.username),
+                password: try secrets.expand(settings.password),
                 cameras: cameras, storage: configuration.storage, tally: tally, watch: watch, logger: logger)
         } catch {
             logger.error("mqtt is off: ${\(error.name)} stands for nothing")
@@ -90,7 +93,8 @@ final class DaemonServices: @unchecked Sendable {
             return nil
         }
         let subjects = HTTPSubjects(
-            fleet: fleet, watch: watch, live: LivePainter(live, settings: configuration.rendering), startedAt: startedAt,
+            fleet: fleet, watch: watch, live: LivePainter(live, settings: configuration.rendering),
+            startedAt: startedAt,
             logs: configuration.storage.directory,
             hooks: configuration.hooks.isUsed ? ears.tally : nil, mqtt: configuration.mqtt.enabled ? tally : nil)
         return HTTPService(configuration.http, token: token, subjects: subjects, logger: logger)

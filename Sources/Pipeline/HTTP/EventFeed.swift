@@ -18,10 +18,14 @@ struct EventFeed {
     func answer(_ request: HTTPRequest) -> HTTPResponse {
         let wanted = request.query["camera"]
         let from = request.query["from"]
-        guard from.map({ UInt64($0) != nil }) ?? true else { return refuse(.badRequest, "from must be a whole number\n") }
+        guard from.map({ UInt64($0) != nil }) ?? true else {
+            return refuse(.badRequest, "from must be a whole number\n")
+        }
         let last = request.query["last"].flatMap { UInt64($0) } ?? 0
         let cameras = subjects.fleet.all.map(\.id).filter { wanted.map { [name = $0.name] in $0 == name } ?? true }
-        guard wanted == nil || !cameras.isEmpty else { return refuse(.notFound, "there is no camera '\(wanted ?? "")'\n") }
+        guard wanted == nil || !cameras.isEmpty else {
+            return refuse(.notFound, "there is no camera '\(wanted ?? "")'\n")
+        }
         let resumed = Self.positions(request.headers[HTTPHeader("Last-Event-ID")] ?? "")
         let followers = cameras.map { camera in
             let path = LogPaths(camera: camera, directory: subjects.logs).active
@@ -33,7 +37,9 @@ struct EventFeed {
         let reader = FeedReader(followers, types: types)
         return HTTPResponse(
             statusCode: .ok,
-            headers: [.contentType: "text/event-stream", .cacheControl: "no-store", HTTPHeader("X-Accel-Buffering"): "no"],
+            headers: [
+                .contentType: "text/event-stream", .cacheControl: "no-store", HTTPHeader("X-Accel-Buffering"): "no",
+            ],
             body: HTTPBodySequence(from: ByteStream { await reader.next() }, suggestedBufferSize: 65_536))
     }
 
@@ -91,7 +97,9 @@ private actor FeedReader {
             for line in (try? followers[i].follower.read(limit: 200)) ?? [] {
                 let type = LogFollower.type(of: line.bytes) ?? "message"
                 guard types?.contains(type) ?? true else { continue }
-                data += Data("id: \(position(i, at: line.sequence))\nevent: \(type)\ndata: ".utf8) + line.bytes + Data("\n\n".utf8)
+                data +=
+                    Data("id: \(position(i, at: line.sequence))\nevent: \(type)\ndata: ".utf8) + line.bytes
+                    + Data("\n\n".utf8)
             }
         }
         return data

@@ -1,4 +1,5 @@
 internal import Dispatch
+internal import Events
 internal import Foundation
 internal import Rendering
 internal import Scene
@@ -14,6 +15,7 @@ final class LivePainter: Sendable {
 
     private let live: LiveMoments
     private let settings: RenderingSettings
+    private let stillQueue = DispatchQueue(label: "hcqd.stills", qos: .utility)
     private let easels = Mutex<[CameraID: Easel]>([:])
 
     init(_ live: LiveMoments, settings: RenderingSettings) {
@@ -32,6 +34,24 @@ final class LivePainter: Sendable {
         }
         return try await withCheckedThrowingContinuation { continuation in
             easel.queue.async { continuation.resume(with: Result { try easel.paint(moment) }) }
+        }
+    }
+
+    /// The camera's last moment with nothing drawn on it but what must not be seen; nil when there is none yet.
+    /// - Throws: `RenderingError`.
+    func still(of camera: CameraID, events: EventSettings) async throws -> ZonePages.Still? {
+        guard let moment = live[camera] else { return nil }
+        let settings = settings
+        return try await withCheckedThrowingContinuation { continuation in
+            stillQueue.async {
+                continuation.resume(
+                    with: Result {
+                        let jpeg = try StillEasel(settings, events: events).paint(
+                            moment.frame, people: moment.overlay.people, tracks: moment.overlay.tracks)
+                        let people = moment.overlay.tracks.count { $0.state == .seen }
+                        return ZonePages.Still(seconds: moment.frame.time.seconds, people: people, jpeg: jpeg)
+                    })
+            }
         }
     }
 

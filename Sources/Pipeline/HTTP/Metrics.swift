@@ -11,7 +11,8 @@ struct Metrics {
     ///   - hooks: nil while nothing is called.
     ///   - mqtt: nil while no broker is used.
     static func text(
-        of cameras: [CameraPipeline], startedAt: Double, stuck: [String], hooks: HookTally.Counts?, mqtt: MQTTTally.Counts?
+        of cameras: [CameraPipeline], startedAt: Double, stuck: [String], hooks: HookTally.Counts?,
+        mqtt: MQTTTally.Counts?
     ) -> String {
         var metrics = Metrics()
         metrics.process(startedAt: startedAt, stuck: stuck)
@@ -26,9 +27,11 @@ struct Metrics {
                 if case .online = $0.camera.state { isOnline = true }
                 return ([("camera", $0.camera.id.name)], isOnline ? 1 : 0)
             })
-        metrics.family("hcqd_frames_received_total", "counter", "Frames that came from the camera.", each { Double($0.framesIn) })
         metrics.family(
-            "hcqd_frames_inferred_total", "counter", "Frames that went through the network.", each { Double($0.framesInferred) })
+            "hcqd_frames_received_total", "counter", "Frames that came from the camera.", each { Double($0.framesIn) })
+        metrics.family(
+            "hcqd_frames_inferred_total", "counter", "Frames that went through the network.",
+            each { Double($0.framesInferred) })
         metrics.family(
             "hcqd_frames_skipped_total", "counter", "Frames left out, by reason.",
             rows.flatMap { row in
@@ -37,8 +40,10 @@ struct Metrics {
                 }
             })
         metrics.family(
-            "hcqd_decode_errors_total", "counter", "Packets that could not be decoded.", each { Double($0.decodeErrors) })
-        metrics.family("hcqd_reconnects_total", "counter", "Connections that were lost or failed.", each { Double($0.reconnects) })
+            "hcqd_decode_errors_total", "counter", "Packets that could not be decoded.",
+            each { Double($0.decodeErrors) })
+        metrics.family(
+            "hcqd_reconnects_total", "counter", "Connections that were lost or failed.", each { Double($0.reconnects) })
         metrics.family("hcqd_people", "gauge", "People seen in the last frame.", each { Double($0.people) })
         metrics.family(
             "hcqd_inference_seconds_total", "counter", "Time spent in the network.", each { $0.inferenceSeconds })
@@ -98,7 +103,8 @@ struct Metrics {
         let fields = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8))?.split(separator: " ") ?? []
         if fields.count > 1, let pages = Double(fields[1]) {
             family(
-                "hcqd_resident_memory_bytes", "gauge", "Memory that the system gives it.", [([], pages * Double(sysconf(Int32(_SC_PAGESIZE))))])
+                "hcqd_resident_memory_bytes", "gauge", "Memory that the system gives it.",
+                [([], pages * Double(sysconf(Int32(_SC_PAGESIZE))))])
         }
         family("hcqd_heap_in_use_bytes", "gauge", "Memory that the program holds.", [([], Double(Heap.bytesInUse))])
         if let descriptors = try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd") {
@@ -128,7 +134,8 @@ struct Metrics {
         for sample in samples {
             let labels = sample.labels.map { "\($0.0)=\"\(Self.escaped($0.1))\"" }.joined(separator: ",")
             let isWhole = sample.value == sample.value.rounded() && abs(sample.value) < 1e15
-            text += "\(name)\(labels.isEmpty ? "" : "{\(labels)}") \(isWhole ? String(Int64(sample.value)) : String(sample.value))\n"
+            text +=
+                "\(name)\(labels.isEmpty ? "" : "{\(labels)}") \(isWhole ? String(Int64(sample.value)) : String(sample.value))\n"
         }
     }
 

@@ -36,7 +36,9 @@ final class MQTTPublisher {
                 path: "\(state)/.\(LogPaths.fileName(id)).mqtt", start: LogFollower.end(of: path))
             return Log(camera: camera, path: path, position: position, follower: LogFollower(path, from: position.next))
         }
-        tally.change { $0.positions = Dictionary(uniqueKeysWithValues: logs.map { ($0.camera.name, $0.position.next) }) }
+        tally.change {
+            $0.positions = Dictionary(uniqueKeysWithValues: logs.map { ($0.camera.name, $0.position.next) })
+        }
     }
 
     /// Says who is there.

@@ -43,7 +43,8 @@ final class MQTTService: Sendable {
     private var goesOn: Bool { !isEnding.load(ordering: .relaxed) }
 
     private func run(
-        _ settings: MQTTSettings, _ username: String, _ password: String, _ publisher: MQTTPublisher, _ loop: LoopWatch.Loop,
+        _ settings: MQTTSettings, _ username: String, _ password: String, _ publisher: MQTTPublisher,
+        _ loop: LoopWatch.Loop,
         _ logger: Logger
     ) {
         var backOff = BackOff()
