@@ -106,8 +106,8 @@ import Testing
                 SummaryTable.text(digest), OccupancyPlot.svg(digest),
                 ReplayReport(digest, title: "x") { _ in nil }.html()
             )
-            var follower = try LogFollower(path)
-            _ = try follower.poll()
+            var follower = LogFollower(path)
+            _ = try follower.read()
         }
     }
 

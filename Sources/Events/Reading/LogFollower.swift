@@ -128,7 +128,7 @@ public struct LogFollower: Sendable {
     static func sequence(of line: [UInt8]) -> UInt64? {
         guard line.first == UInt8(ascii: "{"), let start = end(ofKey: "\"seq\":", in: line) else { return nil }
         let digits = line[start...].prefix { (0x30...0x39).contains($0) }
-        return UInt64(String(decoding: digits, as: UTF8.self))
+        return UInt64(String(decoding: digits, as: UTF8.self)).flatMap { $0 <= LogLine.largestNumber ? $0 : nil }
     }
 
     /// The `type` of a line, which stands near its beginning.
