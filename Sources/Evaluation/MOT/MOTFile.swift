@@ -75,8 +75,8 @@ public struct MOTFile: Sendable {
         self.columns = columns
     }
 
-    /// The last frame with a box; 0 for an empty file.
-    public var lastFrame: Int { boxes.lazy.map(\.frame).max() ?? 0 }
+    /// The last frame with a box; 0 for a file without one.
+    public var lastFrame: Int { max(0, boxes.lazy.map(\.frame).max() ?? 0) }
 }
 
 /// What a `seqinfo.ini` says of a sequence.
