@@ -66,6 +66,6 @@ public enum SummaryTable {
 
 /// With one decimal.
 func decimal(_ value: Double) -> String {
-    let tenths = Int((value * 10).rounded())
+    let tenths = value.isNaN ? 0 : Int((min(max(value, -1e15), 1e15) * 10).rounded())
     return "\(tenths / 10).\(abs(tenths % 10))"
 }

@@ -40,9 +40,9 @@ struct TimeAxis {
     }
 }
 
-/// An SVG coordinate.
+/// An SVG coordinate. A log may say anything: what no drawing reaches becomes its far end, no number 0.
 func number(_ value: Double) -> String {
-    let tenths = Int((value * 10).rounded())
+    let tenths = value.isNaN ? 0 : Int((min(max(value, -1e6), 1e6) * 10).rounded())
     return tenths % 10 == 0 ? "\(tenths / 10)" : "\(tenths < 0 ? "-" : "")\(abs(tenths) / 10).\(abs(tenths) % 10)"
 }
 
