@@ -12,7 +12,7 @@ struct FuzzRun {
     let words: [String]
     let corpus: [[UInt8]]
     /// No input may take longer, seconds; sanitizers and busy machines are slow.
-    static let patience = 5.0
+    static let patience = 20.0
     /// Nor may the process grow by more over all inputs, bytes; AddressSanitizer keeps a quarter of it.
     static let largestGrowth = 1 << 30
 

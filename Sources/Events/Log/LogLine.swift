@@ -113,7 +113,8 @@ extension LogLine {
     public var time: StreamTime? { Timestamp.utcMicroseconds(t).map(time(utc:)) }
 
     private func time(utc: Int64) -> StreamTime {
-        StreamTime(microseconds: Int64(exactly: (pts * 1e6).rounded()) ?? 0, utcMicroseconds: utc)
+        // Beyond thirty thousand years it is damage, with which nothing may be computed.
+        StreamTime(microseconds: abs(pts) < 1e12 ? Int64((pts * 1e6).rounded()) : 0, utcMicroseconds: utc)
     }
 
     /// What a `start` or `update` told of a track; nil when the line is neither or has been damaged.
