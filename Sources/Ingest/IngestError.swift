@@ -30,7 +30,7 @@ public enum IngestError: Error, Equatable {
     case unauthorized(location: String)
     /// The server is there and knows no such stream.
     case noSuchStream(location: String)
-    /// Nothing came within the time given for this stage.
+    /// Nothing came within the time given for this stage; `picture`: data came, but no picture of it.
     case timedOut(location: String, stage: Stage, seconds: Double)
     /// The connection broke while it was read.
     case connectionLost(location: String, reason: String)
@@ -43,7 +43,7 @@ public enum IngestError: Error, Equatable {
 
     /// What a source was doing.
     public enum Stage: String, Equatable, Sendable {
-        case connect, probe, read
+        case connect, probe, read, picture
     }
 }
 

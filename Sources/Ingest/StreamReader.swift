@@ -112,11 +112,21 @@ final class StreamReader {
         findings.removeAll { if case .codecChanged = $0 { true } else { false } }
     }
 
+    /// How much longer than for data a camera is waited for a picture, seconds: key frames may be far apart.
+    private static let keyFramePatience = 20.0
+
     private func decodeNext(into frame: UnsafeMutablePointer<AVFrame>) throws(IngestError) -> PictureStamp? {
+        let limit = settings.connection.readTimeout + Self.keyFramePatience
+        let end = demuxer.location.isRemote ? monotonicNanoseconds() + Int64(limit * 1e9) : .max
         while true {
             switch decoder.receive(into: frame) {
             case .picture: return stamp(of: frame)
-            case .needsPacket: try feed()
+            case .needsPacket:
+                // Data that never becomes a picture: each packet is in time, the picture is not.
+                guard monotonicNanoseconds() < end else {
+                    throw .timedOut(location: demuxer.location.shown, stage: .picture, seconds: limit)
+                }
+                try feed()
             case .end:
                 guard let held = heldPacket else { return nil }
                 try reopenDecoder()

@@ -154,6 +154,7 @@ final class CameraSession {
     private static func failure(_ error: IngestError) -> Failure {
         switch error {
         case .timedOut(_, .read, _): Failure(reason: "no_data", text: error.description, isStall: true)
+        case .timedOut(_, .picture, _): Failure(reason: "no_usable_video", text: error.description)
         case .timedOut(_, let stage, _): Failure(reason: "timeout_\(stage.rawValue)", text: error.description)
         case .unauthorized: Failure(reason: "unauthorized", text: error.description)
         case .noSuchStream, .notFound: Failure(reason: "not_found", text: error.description)
