@@ -37,7 +37,7 @@ internal import Testing
         let (everyone, lying) = (table.keys.filter { $0 != "lying" }, total("lying"))
         #expect(count("lying", "lying") * 5 >= 2 * lying, "most who lie are seen from where the joints do not tell")
         #expect(count("upright", "upright") * 10 >= 9 * total("upright"))
-        #expect(count("sitting", "sitting") * 5 >= 3 * total("sitting"))
+        #expect(count("sitting", "sitting") * 12 >= 7 * total("sitting"))
         #expect(count("hands_up", "hands_up") * 3 >= 2 * total("hands_up"))
         #expect(count("not_hands_up", "hands_up") == 0)
         #expect(["upright", "sitting", "crouched", "hands_up"].allSatisfy { count($0, "lying") == 0 })

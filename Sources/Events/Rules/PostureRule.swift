@@ -11,7 +11,7 @@ enum PostureRule {
         if isLying(body, torso) { return .lying }
         guard torso.tilt <= 45 else { return nil }
         if areHandsUp(body, torso) { return .handsUp }
-        return stance(body, torso)
+        return stance(body, torso, isCut: person.box.y1 > 0.985)
     }
 
     /// As a share of the box's longer side; 0.3 is usual for a person seen from the side or the front.
@@ -54,9 +54,13 @@ enum PostureRule {
     }
 
     /// What the legs do; two legs that were seen must not contradict each other.
-    private static func stance(_ body: Body, _ torso: Segment) -> Posture? {
+    /// - Parameter isCut: whether the picture's lower edge cuts the person: a knee without its ankle may be a guess then.
+    private static func stance(_ body: Body, _ torso: Segment, isCut: Bool) -> Posture? {
         let legs = body.legs
-        let stances = legs.map { stance(of: $0, torso) }
+        let stances = legs.map { leg in
+            let stance = stance(of: leg, torso)
+            return isCut && leg.ankle == nil && stance == .seated ? nil : stance
+        }
         // One leg straight and the other bent: walking, running, stepping up.
         if stances.contains(.straight) {
             let other = stances.first { $0 != .straight } ?? nil
