@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import torch.nn.functional as F
 from safetensors.torch import load_file
 
 from hcqnet.macs import count
@@ -38,7 +39,9 @@ SHIPPED = [
 
 @pytest.mark.parametrize("model", SHIPPED, ids=lambda path: path.stem)
 def test_engine_equals_twin_on_shipped_weights(model: Path) -> None:
-    result = run_model(model, random_image(384, 640, seed=1), BINARY)
+    # A smooth picture: on noise trained joint maps reach thousands, and PyTorch's own float32 leaves the limit (1.04 of it).
+    picture = F.interpolate(random_image(24, 40, seed=1), (384, 640), mode="bicubic", align_corners=False)
+    result = run_model(model, picture, BINARY)
     assert not result.divergences, "\n".join(map(str, result.divergences))
 
 

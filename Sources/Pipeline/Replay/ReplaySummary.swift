@@ -22,8 +22,8 @@ public struct ReplaySummary: Sendable, CustomStringConvertible {
     public var frames = 0
     /// People that were followed: `start` lines.
     public var peopleSeen = 0
-    /// Detections in all frames.
-    public var detections = 0
+    /// People that were followed and found, in all frames together; and in one frame at most.
+    public var sightings = 0
     public var mostPeople = 0
     public var events = 0
     /// Wall-clock seconds from the first frame to the last line.
@@ -41,7 +41,7 @@ public struct ReplaySummary: Sendable, CustomStringConvertible {
 
     public var description: String {
         let fps = seconds > 0 ? Double(frames) / seconds : 0
-        let mean = frames > 0 ? Double(detections) / Double(frames) : 0
+        let mean = frames > 0 ? Double(sightings) / Double(frames) : 0
         var lines = [
             "\(clip)\(wasInterrupted ? " (stopped early)" : "")",
             "  frames   \(frames) of \(size.width)x\(size.height) (network input \(inputSize.width)x\(inputSize.height))"

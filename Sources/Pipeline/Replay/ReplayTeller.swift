@@ -49,8 +49,9 @@ final class ReplayTeller: @unchecked Sendable {
             try trackFile?.append(chapter.tracks, people: answer.people, of: answer.frame)
         }
         summary.frames += 1
-        summary.detections += answer.people.count
-        summary.mostPeople = max(summary.mostPeople, answer.people.count)
+        let seen = chapter.tracks.count { $0.state == .seen }
+        summary.sightings += seen
+        summary.mostPeople = max(summary.mostPeople, seen)
         count(chapter.events)
         keeper.note(chapter.events)
         try artist?.draw(
