@@ -14,6 +14,9 @@ import numpy as np
 from .data import FLIP_JOINTS, JOINTS, Person, Sample, decode_mask
 
 MASK_STRIDE = 4
+MOST_PACKED = 16  # pictures on one canvas
+LEAST_TILE = 48  # pixels of a packed picture's shorter side, where it is not cut from what is left
+MOST_ENLARGED = 1.75
 LEAST_VISIBLE = 0.3  # a person cut to less than this share of the box is ignored
 
 
@@ -33,6 +36,8 @@ class Target:
 class Settings:
     """How canvases are composed. Scales multiply the one at which a picture fits; heights are of pasted people, in canvas pixels."""
 
+    packed: float = 0.0  # share of canvases filled with as many pictures as fit, scaled by `person_size`
+    person_size: tuple[float, float] = (18, 220)  # sqrt(area) of the largest person of a packed picture, log-uniform, canvas pixels
     mosaic: float = 0.4
     paste: float = 0.4
     paste_height: tuple[float, float] = (36, 330)
@@ -63,10 +68,15 @@ class Composer:
         targets: list[Target] = []
         ignored: list[np.ndarray] = []
         names: list[str] = []
-        for region in self._regions(rng, height, width):
-            sample = self.samples[rng.choice(len(self.samples), p=self.probability)]
-            self._place(rng, canvas, region, sample, targets, ignored)
-            names.append(f"{sample.set_name}/{sample.path.name}")
+        if self.settings.packed and rng.random() < self.settings.packed:
+            self._pack(rng, canvas, targets, ignored, names)
+        else:
+            for region in self._regions(rng, height, width):
+                sample = self._draw_sample(rng)
+                low, high = np.log(self.settings.scale)
+                fit = min((region[2] - region[0]) / sample.size[1], (region[3] - region[1]) / sample.size[0])
+                self._place(rng, canvas, region, sample, float(np.exp(rng.uniform(low, high))) * fit, targets, ignored)
+                names.append(f"{sample.set_name}/{sample.path.name}")
         if self.cutouts and rng.random() < self.settings.paste:
             for _ in range(rng.integers(1, 4)):
                 self._paste(rng, canvas, targets, ignored)
@@ -76,6 +86,29 @@ class Composer:
             t.mask = None if t.full_mask is None else _coverage(t.full_mask)
             t.full_mask = None
         return canvas, targets, np.array(ignored, np.float32).reshape(-1, 4), names
+
+    def _draw_sample(self, rng: np.random.Generator) -> Sample:
+        return self.samples[rng.choice(len(self.samples), p=self.probability)]
+
+    def _pack(self, rng, canvas, targets: list[Target], ignored: list[np.ndarray], names: list[str]) -> None:
+        """Fills the canvas from the top left, each picture at the scale that gives its largest person the size drawn."""
+        low, high = np.log(self.settings.person_size)
+        free = [(0, 0, canvas.shape[1], canvas.shape[0])]
+        while free and len(names) < MOST_PACKED:
+            x0, y0, x1, y1 = free.pop(0)
+            sample = self._draw_sample(rng)
+            size = float(np.exp(rng.uniform(low, high)))
+            area = max((p.area for p in sample.people), default=0.1 * np.prod(sample.size))
+            scale = min(size / np.sqrt(max(area, 1.0)), MOST_ENLARGED)
+            right = min(x1, x0 + max(int(sample.size[1] * scale), LEAST_TILE))
+            bottom = min(y1, y0 + max(int(sample.size[0] * scale), LEAST_TILE))
+            right, bottom = (x1 if x1 - right < LEAST_TILE else right), (y1 if y1 - bottom < LEAST_TILE else bottom)
+            self._place(rng, canvas, (x0, y0, right, bottom), sample, scale, targets, ignored)
+            names.append(f"{sample.set_name}/{sample.path.name}")
+            if right < x1:
+                free.append((right, y0, x1, bottom))
+            if bottom < y1:
+                free.append((x0, bottom, x1, y1))
 
     def _regions(self, rng: np.random.Generator, height: int, width: int) -> list[tuple[int, int, int, int]]:
         """Rectangles x0, y0, x1, y1 that pictures fill."""
@@ -89,12 +122,9 @@ class Composer:
             return [(0, 0, width, y), (0, y, width, height)]
         return [(0, 0, x, y), (x, 0, width, y), (0, y, x, height), (x, y, width, height)]
 
-    def _place(self, rng, canvas, region, sample: Sample, targets: list[Target], ignored: list[np.ndarray]) -> None:
+    def _place(self, rng, canvas, region, sample: Sample, scale: float, targets: list[Target], ignored: list[np.ndarray]) -> None:
         x0, y0, x1, y1 = region
         h, w = sample.size
-        fit = min((x1 - x0) / w, (y1 - y0) / h)
-        low, high = self.settings.scale
-        scale = float(np.exp(rng.uniform(np.log(low), np.log(high)))) * fit
         aspect = 1 + rng.uniform(-1, 1) * self.settings.aspect
         sx, sy = scale * np.sqrt(aspect), scale / np.sqrt(aspect)
         flip = rng.random() < 0.5

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -10,6 +12,7 @@ from .losses import Targets, box_cells, paired_giou
 from .proposals import STRIDES, Proposals, pairwise_iou
 
 SPREAD = 0.06  # a joint map's Gaussian, in units of sqrt(area)
+BACKGROUND_SHARE = 1 / (2 * math.pi)  # weight of an empty cell outside boxes
 TOP = 8  # positions that answer for one person
 
 
@@ -70,24 +73,32 @@ def distillation_loss(found: Proposals, teacher: Proposals) -> Tensor:
 def joint_map_loss(maps: Tensor, targets: list[Targets]) -> Tensor:
     """Cross-entropy of `[B, 17, h, w]` logits against Gaussians as wide as COCO's tolerance; a sum over people.
 
-    Cells that nobody labelled (ignored regions, a person's own box where that joint is unknown) do not count.
+    Cells that nobody labelled (ignored regions, a person's own box where that joint is unknown) do not count. A joint counts the
+    same whatever the person's size: its cells are weighted by one over the Gaussian's area, those of nobody as a small person's.
     """
     total = maps.new_zeros(())
     h, w = maps.shape[2:]
     y, x = (torch.arange(h, device=maps.device) + 0.5)[None], (torch.arange(w, device=maps.device) + 0.5)[None]
     for logits, t in zip(maps, targets):
-        weight, truth = torch.ones_like(logits), torch.zeros_like(logits)
+        known_cells, truth = torch.ones_like(logits), torch.zeros_like(logits)
+        share = logits.new_full((h, w), BACKGROUND_SHARE)
         for cells in box_cells(t.ignored, (h, w)):
-            weight[:, cells] = 0
+            known_cells[:, cells] = 0
         radius = (SPREAD * (t.area * h * w).clamp(min=1).sqrt()).clamp(min=1.0)  # cells
-        for cells, joints, known, r in zip(box_cells(t.boxes, (h, w)), t.joints, t.joint_weight, radius):
-            weight[:, cells] *= (known > 0).float()[:, None]
-            across = torch.exp(-((x - joints[:, :1] * w) ** 2) / (2 * r**2)) * (known > 0)[:, None]
-            down = torch.exp(-((y - joints[:, 1:] * h) ** 2) / (2 * r**2))
-            truth = torch.maximum(truth, down[:, :, None] * across[:, None, :])
-        weight = torch.where(truth > 0.3, torch.ones_like(weight), weight)
+        for person in radius.argsort(descending=True).tolist():  # small people last: where people overlap theirs counts
+            box, joints, known, r = t.boxes[person], t.joints[person], t.joint_weight[person] > 0, float(radius[person])
+            x0, x1 = int(box[0] * w - 3 * r), int(box[2] * w + 3 * r) + 1
+            y0, y1 = int(box[1] * h - 3 * r), int(box[3] * h + 3 * r) + 1
+            rows, columns = slice(max(y0, 0), max(y1, 0)), slice(max(x0, 0), max(x1, 0))
+            inside = box_cells(t.boxes[person : person + 1], (h, w))[0, rows, columns]
+            known_cells[:, rows, columns] *= torch.where(inside, known[:, None, None].float(), 1.0)
+            across = torch.exp(-((x[:, columns] - joints[:, :1] * w) ** 2) / (2 * r**2)) * known[:, None]
+            down = torch.exp(-((y[:, rows] - joints[:, 1:] * h) ** 2) / (2 * r**2))
+            truth[:, rows, columns] = torch.maximum(truth[:, rows, columns], down[:, :, None] * across[:, None, :])
+            share[rows, columns] = 1 / (2 * math.pi * r**2)
+        weight = torch.where(truth > 0.3, torch.ones_like(truth), known_cells) * share
         # Empty cells count by how wrong they are, a joint's cells by how many there are.
         weight = weight * torch.where(truth > 0.01, 1.0, logits.detach().sigmoid() ** 2)
         loss = F.binary_cross_entropy_with_logits(logits, truth, reduction="none") * weight
-        total = total + len(t.boxes) * loss.sum() / truth.sum().clamp(min=1)
+        total = total + len(t.boxes) * loss.sum() / (truth * share).sum().clamp(min=1)
     return total

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from hcqnet import Config
+from hcqnet.dense import joint_map_loss
 from hcqnet.flow import RealNVP, rle_loss
 from hcqnet.losses import OKS_SIGMAS, Criterion, Targets, Weights, paired_giou, quality_loss
 from hcqnet.matching import MatchCosts, assign, dice_cost, generalized_iou, mask_bce_cost
@@ -192,3 +193,56 @@ def test_oks_of_the_compact_criterion_is_cocos() -> None:
     expected = 1 - (each * t.joint_weight[0]).sum() / t.joint_weight[0].sum()
     assert torch.allclose(found, expected, atol=1e-5)
     assert F.relu(found) <= 1
+
+
+def plain_joint_map_loss(maps: torch.Tensor, t: Targets) -> float:
+    """One picture, cell by cell: cross-entropy against each person's Gaussians, which weigh the same whatever their width."""
+    h, w = maps.shape[1:]
+    people = sorted(range(len(t.boxes)), key=lambda n: -float(t.area[n]))
+    radius = [max(1.0, 0.06 * math.sqrt(max(float(t.area[n]) * h * w, 1.0))) for n in range(len(people))]
+    loss = weights = 0.0
+    for joint, row, column in itertools.product(range(17), range(h), range(w)):
+        x, y = column + 0.5, row + 0.5
+        truth, known, share = 0.0, True, 1 / (2 * math.pi)
+        for x0, y0, x1, y1 in t.ignored.tolist():
+            known &= not (x0 <= x / w <= x1 and y0 <= y / h <= y1)
+        for n in people:
+            x0, y0, x1, y1 = t.boxes[n].tolist()
+            r = radius[n]
+            left, right, top, bottom = max(int(x0 * w - 3 * r), 0), int(x1 * w + 3 * r), max(int(y0 * h - 3 * r), 0), int(y1 * h + 3 * r)
+            if not (left <= column <= right and top <= row <= bottom):
+                continue
+            labelled = float(t.joint_weight[n, joint]) > 0
+            known &= labelled or not (x0 <= x / w <= x1 and y0 <= y / h <= y1)
+            if labelled:
+                jx, jy = (t.joints[n, joint] * torch.tensor([w, h])).tolist()
+                truth = max(truth, math.exp(-((x - jx) ** 2 + (y - jy) ** 2) / (2 * r * r)))
+            share = 1 / (2 * math.pi * r * r)
+        z = float(maps[joint, row, column])
+        p = 1 / (1 + math.exp(-z))
+        entropy = -truth * math.log(p) - (1 - truth) * math.log(1 - p)
+        counts = 1.0 if truth > 0.3 else float(known)
+        loss += share * counts * (1.0 if truth > 0.01 else p * p) * entropy
+        weights += share * truth
+    return len(people) * loss / max(weights, 1.0)
+
+
+def test_joint_map_loss_is_its_definition() -> None:
+    first, second, empty = people(3, seed=4), people(2, seed=5), people(0, seed=6)
+    first = Targets(**(vars(first) | {"area": torch.tensor([0.02, 0.3, 1.5]), "ignored": torch.tensor([[0.1, 0.2, 0.4, 0.9]])}))
+    maps = torch.randn(3, 17, 16, 24, generator=torch.Generator().manual_seed(1))
+    expected = sum(plain_joint_map_loss(m, t) for m, t in zip(maps, (first, second, empty)))
+    assert float(joint_map_loss(maps, [first, second, empty])) == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_small_persons_joints_count_as_much_as_a_large_ones() -> None:
+    """Two people whose maps are equally wrong everywhere: the gradient on each one's joints adds up to the same."""
+    t = people(2, seed=7, size=(256, 512))
+    boxes = torch.tensor([[0.05, 0.1, 0.45, 0.9], [0.7, 0.4, 0.76, 0.6]])
+    joints = boxes[:, None, :2] + torch.rand(2, 17, 2, generator=torch.Generator().manual_seed(2)) * (boxes[:, None, 2:] - boxes[:, None, :2])
+    area = (boxes[:, 2:] - boxes[:, :2]).prod(1)
+    t = Targets(**(vars(t) | {"boxes": boxes, "joints": joints, "joint_weight": torch.ones(2, 17), "area": area}))
+    maps = torch.full((1, 17, 64, 128), -3.0, requires_grad=True)
+    joint_map_loss(maps, [t]).backward()
+    pull = [-maps.grad[0, :, :, :72].clamp(max=0).sum(), -maps.grad[0, :, :, 80:].clamp(max=0).sum()]
+    assert float(pull[0] / pull[1]) == pytest.approx(1, abs=0.15)

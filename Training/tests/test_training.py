@@ -129,9 +129,10 @@ def test_the_same_index_gives_the_same_batch(shard: Path) -> None:
     assert a.pictures.shape != other.pictures.shape or not torch.equal(a.pictures, other.pictures)
 
 
-def test_labels_move_with_the_pixels(shard: Path) -> None:
+@pytest.mark.parametrize("settings", [{"mosaic": 0.5, "scale": (0.8, 1.5)}, {"packed": 1.0, "person_size": (24, 60)}], ids=["mosaic", "packed"])
+def test_labels_move_with_the_pixels(settings: dict, shard: Path) -> None:
     """People are the only blue pixels: boxes, masks and joints must lie on them, flipped or not."""
-    batches = StepBatches(composer(shard, mosaic=0.5, paste=0.0, colour=0.0, scale=(0.8, 1.5)), 3, 4, [(96, 128)], 40)
+    batches = StepBatches(composer(shard, paste=0.0, colour=0.0, **settings), 3, 4, [(96, 128)], 40)
     seen = 0
     for index in range(10):
         batch = batches[index]
@@ -150,6 +151,21 @@ def test_labels_move_with_the_pixels(shard: Path) -> None:
                     assert (order.diff() > 0).all() or (x[FLIP_JOINTS].diff() < 0).all()
                     seen += 1
     assert seen > 10
+
+
+def test_packed_canvases_are_full_of_people_of_the_sizes_asked_for(shard: Path) -> None:
+    fill = composer(shard, packed=1.0, person_size=(20, 40), paste=0.0, colour=0.0, aspect=0.0)
+    sizes, pictures = [], []
+    for seed in range(20):
+        canvas, targets, _, names = fill(np.random.default_rng(seed), 192, 256)
+        pictures.append(len(names))
+        whole = [t for t in targets if (t.joints[:, 2] > 0).all()]
+        sizes += [np.sqrt(t.area) for t in whole]
+        # No two people share pixels: tiles lie side by side.
+        assert sum((t.mask > 0.99).astype(int) for t in targets).max() <= 1
+        assert (canvas == (124, 116, 104)).all(-1).mean() < 0.35
+    assert min(sizes) > 19 and max(sizes) < 41 and np.ptp(sizes) > 12
+    assert max(pictures) <= 16 and np.mean(pictures) > 6
 
 
 def test_validation_rule(shard: Path) -> None:
