@@ -53,6 +53,7 @@ class Config:
     query_start: str = "learned"  # "proposals": a dense head's best boxes start the queries (esnet_pan only)
     proposal_nms: float = 0.7  # IoU above which a proposal gives way to a better one
     joint_grid: int = 0  # n x n points of every box where joint maps tell a query's first joints; 0: no joint maps
+    joint_owner: int = 0  # 1: beside the joint maps, the box of whoever is seen at each cell, which keeps neighbours' joints apart
     tower: str = ""  # "lite_hrnet": a second, fine-grained backbone feeds the pixel decoder
     mask_in_box: int = 0  # 1: people's masks end at their boxes
     output_conv: str = "dense"  # the pixel decoder's stride-4 convolution: 3x3, or depthwise 3x3 then 1x1
@@ -105,6 +106,8 @@ class Config:
             raise ConfigError("config: query_start proposals needs keypoint_space canonical")
         if self.joint_grid < 0 or (self.joint_grid and self.query_start != "proposals"):
             raise ConfigError(f"config: joint_grid is {self.joint_grid}, expected 0, or more with query_start proposals")
+        if self.joint_owner not in (0, 1) or (self.joint_owner and not self.joint_grid):
+            raise ConfigError(f"config: joint_owner is {self.joint_owner}, expected 0, or 1 with joint_grid")
         if self.mask_in_box not in (0, 1):
             raise ConfigError(f"config: mask_in_box is {self.mask_in_box}, expected 0 or 1")
         if not 0 < self.proposal_nms <= 1:
@@ -133,6 +136,11 @@ class Config:
     def joint_points(self) -> int:
         """How many of `points` are joints (the rest are centre + offset)."""
         return self.points // 2 if self.variant == "hcqnet" else 0
+
+    @property
+    def joint_channels(self) -> int:
+        """Channels of the joint maps: one for every joint, and four for the sides of the owner's box."""
+        return self.joints + 4 * self.joint_owner
 
     @property
     def key_dim(self) -> int:

@@ -17,6 +17,21 @@ from .pixel_decoder import Features
 from .proposals import BOX_EDGE
 
 
+OWNER_CELLS = 8  # the joint maps' last four channels tell where the owner's sides are in units of so many cells
+LEAST_SIZE = 1e-3
+
+
+def strangeness(sides: Tensor, inside: Tensor, size: Tensor, shape: tuple[int, int]) -> Tensor:
+    """How far the box of whoever is seen at a place is from the query's: mean over the four sides in units of the query's box, at most 1.
+
+    sides: [B, Q, 4, n] as the maps give them; inside: [n, 2], places in units of the box; size: [B, Q, 1, 2] of the box -> [B, Q, n].
+    """
+    cells = torch.tensor([shape[1], shape[0]], device=size.device, dtype=size.dtype)
+    moved = sides.transpose(2, 3).unflatten(-1, (2, 2)) * (OWNER_CELLS / (cells * size.clamp(min=LEAST_SIZE)))[..., None, :]
+    error = inside[:, None] + moved - torch.tensor([[0.0], [1.0]], device=size.device, dtype=size.dtype)
+    return error.abs().mean((-2, -1)).clamp(max=1)
+
+
 class KeypointAttention(DeformableAttention):
     """Deformable attention with keypoints (section 3.4).
 
@@ -87,6 +102,8 @@ class Decoder(nn.Module):
             if config.joint_grid:
                 self.joint_scale = nn.Parameter(torch.full((config.joints,), 5.0))
                 self.joint_reach = nn.Parameter(torch.full((config.joints,), 20.0))
+            if config.joint_owner:
+                self.joint_owner = nn.Parameter(torch.full((config.joints,), 10.0))
         else:
             self.query_feat = nn.Parameter(torch.empty(config.queries, dim).normal_())
             self.query_key = nn.Parameter(torch.empty(config.queries, config.key_dim).normal_())
@@ -112,18 +129,21 @@ class Decoder(nn.Module):
     def read_joints(self, boxes: Tensor, expected: Tensor, joint_maps: Tensor) -> Tensor:
         """The mean place of every joint over a grid of the box: [B, Q, joints, 2], canonical.
 
-        Weights: softmax over the n x n grid points g of scale * map(g) - reach * |g - expected|^2, the maps sampled
-        bilinearly (zero padding). boxes: [B, Q, 4]; expected: [B, Q, joints, 2]; joint_maps: [B, joints, h, w].
+        Weights: softmax over the n x n grid points g of scale * map(g) - reach * |g - expected|^2 - owner * strangeness(g), the
+        maps sampled bilinearly (zero padding). boxes: [B, Q, 4]; expected: [B, Q, joints, 2]; joint_maps: [B, joint_channels, h, w].
         """
         n, margin = self.config.joint_grid, self.config.canonical_margin
         side = (torch.arange(n, device=boxes.device, dtype=boxes.dtype) + 0.5) / n
         grid = torch.stack([side.repeat(n), side.repeat_interleave(n)], -1)  # [n*n, 2] as (x, y), row by row
         corner, size = boxes[..., None, :2], boxes[..., None, 2:] - boxes[..., None, :2]
-        places = corner + ((1 + 2 * margin) * grid - margin) * size  # [B, Q, n*n, 2]
-        read = F.grid_sample(joint_maps, 2 * places - 1, align_corners=False).transpose(1, 2)  # [B, Q, joints, n*n]
+        inside = (1 + 2 * margin) * grid - margin  # in units of the box
+        read = F.grid_sample(joint_maps, 2 * (corner + inside * size) - 1, align_corners=False).transpose(1, 2)  # [B, Q, channels, n*n]
+        read, sides = read.split((self.config.joints, read.shape[2] - self.config.joints), 2)
         # -|g - expected|^2 without the |expected|^2 that the softmax does not see.
         near = 2 * expected @ grid.T - grid.square().sum(-1)
         scores = self.joint_scale[:, None] * read + self.joint_reach[:, None] * near
+        if self.config.joint_owner:
+            scores = scores - self.joint_owner[:, None] * strangeness(sides, inside, size, joint_maps.shape[2:])[:, :, None]
         return scores.softmax(-1) @ grid
 
     def position(self, keys: Tensor) -> Tensor:

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .losses import Targets, box_cells, paired_giou
+from .decoder import LEAST_SIZE, OWNER_CELLS
+from .losses import Targets, box_cells, limb_points, paired_giou
 from .proposals import STRIDES, Proposals, pairwise_iou
 
 SPREAD = 0.06  # a joint map's Gaussian, in units of sqrt(area)
@@ -102,3 +103,51 @@ def joint_map_loss(maps: Tensor, targets: list[Targets]) -> Tensor:
         loss = F.binary_cross_entropy_with_logits(logits, truth, reduction="none") * weight
         total = total + len(t.boxes) * loss.sum() / (truth * share).sum().clamp(min=1)
     return total
+
+
+def owner_loss(maps: Tensor, targets: list[Targets]) -> Tensor:
+    """Huber loss of the box told at each cell that surely shows a person, in units of the person's box; a sum over people.
+
+    maps: [B, 4, h, w]. Sure are cells of the mask where there is one, else those at joints and on limbs; where people overlap
+    a cell belongs to a mask before a joint, to the nearest joint before a limb, and of equals to the smaller person.
+    """
+    total = maps.new_zeros(())
+    h, w = maps.shape[2:]
+    y, x = (torch.arange(h, device=maps.device) + 0.5)[:, None] / h, (torch.arange(w, device=maps.device) + 0.5)[None] / w
+    cells = maps.new_tensor([w, h]).repeat(2)
+    for sides, t in zip(maps, targets):
+        if not len(t.boxes):
+            continue
+        owners = owned_cells(t, (h, w))
+        sure = owners >= 0
+        owner = owners[sure]
+        told = sides[:, sure] * (OWNER_CELLS / cells)[:, None] + torch.stack([x.expand(h, w)[sure], y.expand(h, w)[sure]]).repeat(2, 1)
+        size = (t.boxes[:, 2:] - t.boxes[:, :2]).clamp(min=LEAST_SIZE).repeat(1, 2)
+        error = ((told.T - t.boxes[owner]) / size[owner]).abs()
+        huber = torch.where(error < 0.1, 5 * error**2, error - 0.05).mean(1)
+        total = total + (huber * t.box_weight[owner] / owner.bincount(minlength=1)[owner]).sum()
+    return total
+
+
+def owned_cells(t: Targets, shape: tuple[int, int]) -> Tensor:
+    """Whom each cell surely shows: [h, w], -1 for nobody."""
+    h, w = shape
+    y, x = (torch.arange(h, device=t.boxes.device) + 0.5)[None], (torch.arange(w, device=t.boxes.device) + 0.5)[None]
+    limbs = limb_points(t, torch.arange(len(t.boxes)))
+    radius = (SPREAD * (t.area * h * w).clamp(min=1).sqrt()).clamp(min=1.0)  # cells
+    best = t.boxes.new_full(shape, 0.3)
+    owners = torch.full(shape, -1, device=t.boxes.device)
+    for person in radius.argsort(descending=True).tolist():
+        joints, r = t.joints[person, t.joint_weight[person] > 0] * torch.tensor([w, h], device=y.device), radius[person]
+        sure = 0.5 * limbs[person]
+        if t.has_mask[person]:
+            sure = torch.where(t.masks[person] > 0.5, 2.0, 0.0)
+        elif len(joints):
+            (x0, y0), (x1, y1) = (joints.amin(0) - 2 * r).clamp(min=0).tolist(), (joints.amax(0) + 2 * r).clamp(min=0).tolist()
+            rows, columns = slice(int(y0), int(y1) + 1), slice(int(x0), int(x1) + 1)
+            across = torch.exp(-((x[:, columns] - joints[:, :1]) ** 2) / (2 * r**2))
+            down = torch.exp(-((y[:, rows] - joints[:, 1:]) ** 2) / (2 * r**2))
+            sure[rows, columns] = torch.maximum(sure[rows, columns], (down[:, :, None] * across[:, None, :]).amax(0))
+        mine = sure >= best
+        best, owners = torch.where(mine, sure, best), torch.where(mine, person, owners)
+    return owners

@@ -53,7 +53,8 @@ def _start_from_proposals(net: nn.Module) -> None:
     nn.init.zeros_(pose.weight)
     pose.bias.copy_(inverse_sigmoid(starting_keys(net.config)[0, 4:]))
     if net.pixel_decoder.joint_maps is not None:
-        nn.init.constant_(net.pixel_decoder.joint_maps.bias, -4.0)  # joints are rare
+        nn.init.constant_(net.pixel_decoder.joint_maps.bias[: net.config.joints], -4.0)  # joints are rare
+        nn.init.zeros_(net.pixel_decoder.joint_maps.bias[net.config.joints :])
 
 
 def _ring_offsets(attention: DeformableAttention) -> None:
@@ -106,6 +107,8 @@ def at_random(net: nn.Module, seed: int) -> None:
         if net.config.joint_grid:
             _uniform(net.decoder.joint_scale, 0.5, 2.0, generator)
             _uniform(net.decoder.joint_reach, 0.5, 4.0, generator)
+        if net.config.joint_owner:
+            _uniform(net.decoder.joint_owner, 0.5, 4.0, generator)
         return
     _normal(net.decoder.query_feat, 1.0, generator)
     _normal(net.decoder.query_key, 0.7, generator)

@@ -54,6 +54,7 @@ class Weights:
     oks: float = 2.0
     mask: float = 5.0
     weak_mask: float = 1.0
+    owner: float = 2.0  # of the box that the joint maps tell beside the joints
     one_to_many: float = 0.5
     flow: bool = True  # False: RLE without its flow, that is a Laplace likelihood
     least_sigma: float = 1e-3

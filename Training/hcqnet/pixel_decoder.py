@@ -33,7 +33,7 @@ class Features:
     shapes: Shapes  # height and width of those three
     mask_features: Tensor | None  # [B, D, H/4, W/4]
     fine: Tensor | None = None  # what `mask_features` is computed from, [B, D, H/4, W/4]
-    joint_maps: Tensor | None = None  # [B, joints, H/4, W/4], with `joint_grid`
+    joint_maps: Tensor | None = None  # [B, joint_channels, H/4, W/4], with `joint_grid`
     proposals: Proposals | None = None  # with `query_start` proposals
     chosen: Tensor | None = None  # [B, Q]: the proposals that start the queries
 
@@ -83,7 +83,7 @@ class PixelDecoder(nn.Module):
         self.lateral = nn.Sequential(nn.Conv2d(channels[0], dim, 1, bias=False), GroupNorm(dim))
         self.output = _output(config)
         self.mask_features = nn.Conv2d(dim, dim, 1)
-        self.joint_maps = nn.Conv2d(dim, config.joints, 1) if config.joint_grid else None
+        self.joint_maps = nn.Conv2d(dim, config.joint_channels, 1) if config.joint_grid else None
         self.tower = TowerInputs(config) if config.tower else None
 
     def forward(self, maps: list[Tensor], tower: list[Tensor] | None = None, masks: bool = True) -> Features:
@@ -137,7 +137,7 @@ class TowerInputs(nn.Module):
         fine, *coarse = LITE_HRNET_CHANNELS
         self.levels = nn.ModuleList(nn.Conv2d(c, config.hidden_dim, 1, bias=False) for c in reversed(coarse))
         self.lateral = nn.Conv2d(fine, config.hidden_dim, 1, bias=False)
-        self.joint_maps = nn.Conv2d(fine, config.joints, 1, bias=False) if config.joint_grid else None
+        self.joint_maps = nn.Conv2d(fine, config.joint_channels, 1, bias=False) if config.joint_grid else None
 
 
 class SeparableOutput(nn.Module):

@@ -109,9 +109,11 @@ def load_tower(net: HCQNet, path: str) -> None:
     tower, weight, bias = load_tinypose(path)
     slope, start = HEAT_TO_LOGIT
     net.tower.load_state_dict(tower.state_dict())
-    net.pixel_decoder.tower.joint_maps.weight.copy_(slope * weight[:, :, None, None])
-    net.pixel_decoder.joint_maps.weight.zero_()
-    net.pixel_decoder.joint_maps.bias.copy_(slope * bias + start)
+    joints = net.config.joints
+    for layer in (net.pixel_decoder.tower.joint_maps, net.pixel_decoder.joint_maps):
+        layer.weight.zero_()
+    net.pixel_decoder.tower.joint_maps.weight[:joints] = slope * weight[:, :, None, None]
+    net.pixel_decoder.joint_maps.bias[:joints] = slope * bias + start
 
 
 _MASK2FORMER = (
@@ -138,9 +140,15 @@ def rename_mask2former(name: str) -> str | None:
 
 
 def load_run(net: HCQNet, path: Path, fresh: tuple[str, ...] = ()) -> None:
-    """An earlier run's averaged weights (`last.pt`) or a weight file, where names and shapes agree; modules `fresh` stay."""
+    """An earlier run's averaged weights (`last.pt`) or a weight file, where names and shapes agree; modules `fresh` stay.
+
+    Joint maps of a network without `joint_owner` are taken; the owner's four rows then start at 0.
+    """
     state = torch.load(path, weights_only=True, map_location="cpu")["average"] if path.suffix == ".pt" else read(path)
     own = net.state_dict()
+    for name, value in state.items():
+        if name.startswith("pixel_decoder.") and ".joint_maps." in name and name in own and len(value) == net.config.joints < len(own[name]):
+            state[name] = torch.cat([value, value.new_zeros(len(own[name]) - len(value), *value.shape[1:])])
     kept = tuple(f"{name}." for name in fresh)
     taken = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape and not f"{k}.".startswith(kept)}
     if not taken:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from . import parallel, starts
 from . import weights as weight_files
 from .batches import Batch, normalise
-from .dense import distillation_loss, joint_map_loss, proposal_loss
+from .dense import distillation_loss, joint_map_loss, owner_loss, proposal_loss
 from .hcqnet import HCQNet, Prediction
 from .init_picodet import load_picodet
 from .losses import Criterion, Targets
@@ -114,7 +114,10 @@ class Trainer:
             return self.criterion(layers, targets, people)
         terms = self._compact(layers, features, targets, people)
         if features.joint_maps is not None:
-            terms["joint_maps"] = joint_map_loss(features.joint_maps, targets) / people
+            joints, sides = features.joint_maps.split((config.joints, config.joint_channels - config.joints), 1)
+            terms["joint_maps"] = joint_map_loss(joints, targets) / people
+            if config.joint_owner:
+                terms["owner"] = self.recipe.weights.owner * owner_loss(sides, targets) / people
         if self.teacher is not None:
             with torch.no_grad():
                 truth = self.teacher[1](self.teacher[0](image)[1:], image.shape[2:])

@@ -83,11 +83,13 @@ def test_one_set_aside_starts_lower() -> None:
     assert starting_logits(logits, chosen).tolist() == [[3.0, 2.0 - ASIDE, 3.0]]
 
 
-def test_first_joints_are_read_from_the_maps() -> None:
-    net = random_network(Config(**(COMPACT | {"joint_grid": 5})), seed=5)
+@pytest.mark.parametrize("owner", [0, 1])
+def test_first_joints_are_read_from_the_maps(owner: int) -> None:
+    net = random_network(Config(**(COMPACT | {"joint_grid": 5, "joint_owner": owner})), seed=5)
     decoder, m = net.decoder, 0.25
     generator = torch.Generator().manual_seed(5)
-    maps = torch.randn(1, 17, 12, 20, generator=generator)
+    maps = torch.randn(1, 17 + 4 * owner, 12, 20, generator=generator)
+    maps[:, 17:] *= 0.1
     boxes = torch.tensor([[[0.2, 0.3, 0.6, 0.9], [0.5, 0.5, 1.1, 0.8]]])
     expected = torch.rand(1, 2, 17, 2, generator=generator)
     found = decoder.read_joints(boxes, expected, maps)
@@ -99,13 +101,21 @@ def test_first_joints_are_read_from_the_maps() -> None:
                 g = torch.tensor([(i + 0.5) / 5, (j + 0.5) / 5])
                 x = (x0 + ((1 + 2 * m) * g[0].item() - m) * (x1 - x0)) * 20 - 0.5
                 y = (y0 + ((1 + 2 * m) * g[1].item() - m) * (y1 - y0)) * 12 - 0.5
-                value = 0.0
+                value, sides = 0.0, [0.0] * 4
                 for yy in (math.floor(y), math.floor(y) + 1):
                     for xx in (math.floor(x), math.floor(x) + 1):
                         if 0 <= yy < 12 and 0 <= xx < 20:
-                            value += maps[0, joint, yy, xx].item() * (1 - abs(x - xx)) * (1 - abs(y - yy))
+                            near = (1 - abs(x - xx)) * (1 - abs(y - yy))
+                            value += maps[0, joint, yy, xx].item() * near
+                            sides = [s + v * near for s, v in zip(sides, maps[0, 17:, yy, xx].tolist())] if owner else sides
                 distance = (g - expected[0, query, joint]).square().sum()
                 scores.append(decoder.joint_scale[joint] * value - decoder.joint_reach[joint] * distance)
+                if owner:
+                    # Where the owner's box is, in cells, against the query's.
+                    told = [x + 0.5 + 8 * sides[0], y + 0.5 + 8 * sides[1], x + 0.5 + 8 * sides[2], y + 0.5 + 8 * sides[3]]
+                    own, size = [20 * x0, 12 * y0, 20 * x1, 12 * y1], [20 * (x1 - x0), 12 * (y1 - y0)] * 2
+                    strange = sum(abs(a - b) / s for a, b, s in zip(told, own, size)) / 4
+                    scores[-1] = scores[-1] - decoder.joint_owner[joint] * min(strange, 1)
                 points.append(g)
         place = (torch.stack(scores).softmax(0)[:, None] * torch.stack(points)).sum(0)
         assert torch.allclose(found[0, query, joint], place, atol=1e-5)
@@ -113,7 +123,7 @@ def test_first_joints_are_read_from_the_maps() -> None:
 
 @pytest.mark.parametrize("wrong", [
     {"backbone": "resnet18"}, {"variant": "basenet-dps"}, {"keypoint_space": "image"}, {"proposal_nms": 0},
-    {"output_conv": "dense"}, {"joint_grid": -1}, {"query_start": "proposal"}, {"tower": "hrnet"},
+    {"output_conv": "dense"}, {"joint_grid": -1}, {"joint_owner": 2}, {"joint_grid": 0, "joint_owner": 1}, {"query_start": "proposal"}, {"tower": "hrnet"},
 ])  # fmt: skip
 def test_impossible_configurations_are_refused(wrong: dict) -> None:
     with pytest.raises(ConfigError):

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from hcqnet import Config
-from hcqnet.dense import joint_map_loss
+from hcqnet.dense import joint_map_loss, owned_cells, owner_loss
 from hcqnet.flow import RealNVP, rle_loss
 from hcqnet.losses import OKS_SIGMAS, Criterion, Targets, Weights, paired_giou, quality_loss
 from hcqnet.matching import MatchCosts, assign, dice_cost, generalized_iou, mask_bce_cost
@@ -246,3 +246,41 @@ def test_a_small_persons_joints_count_as_much_as_a_large_ones() -> None:
     joint_map_loss(maps, [t]).backward()
     pull = [-maps.grad[0, :, :, :72].clamp(max=0).sum(), -maps.grad[0, :, :, 80:].clamp(max=0).sum()]
     assert float(pull[0] / pull[1]) == pytest.approx(1, abs=0.15)
+
+
+def test_owner_loss_is_nothing_where_the_maps_tell_the_owners_box() -> None:
+    t = people(2, seed=8)
+    boxes = torch.tensor([[0.1, 0.1, 0.6, 0.9], [0.3, 0.3, 0.9, 0.8]])
+    joints = boxes[:, None, :2] + torch.rand(2, 17, 2, generator=torch.Generator().manual_seed(3)) * (boxes[:, None, 2:] - boxes[:, None, :2])
+    t = Targets(**(vars(t) | {"boxes": boxes, "joints": joints, "has_mask": torch.tensor([True, False])}))
+    h, w = 16, 24
+    owners = owned_cells(t, (h, w))
+    assert set(owners.unique().tolist()) == {-1, 0, 1}
+    assert (owners[t.masks[0] > 0.5] == 0).all()
+    maps = torch.randn(1, 4, h, w)
+    expected = 0.0
+    for person in (0, 1):
+        errors = []
+        for row, column in (owners == person).nonzero().tolist():
+            # Cells of 8 from the middle of this one to the four sides.
+            x0, y0, x1, y1 = boxes[person].tolist()
+            truth = [(x0 * w - column - 0.5) / 8, (y0 * h - row - 0.5) / 8, (x1 * w - column - 0.5) / 8, (y1 * h - row - 0.5) / 8]
+            size = [(x1 - x0) * w / 8, (y1 - y0) * h / 8] * 2
+            off = [abs(a - b) / s for a, b, s in zip(maps[0, :, row, column].tolist(), truth, size)]
+            errors.append(sum(5 * e * e if e < 0.1 else e - 0.05 for e in off) / 4)
+            for c in range(4):
+                if row % 2:
+                    maps[0, c, row, column] = truth[c]
+                    errors[-1] = 0.0
+        expected += sum(errors) / len(errors)
+    assert float(owner_loss(maps, [t])) == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_joint_belongs_to_the_person_whose_it_is() -> None:
+    t = people(2, seed=9, size=(80, 80), masks=False)
+    boxes = torch.tensor([[0.1, 0.1, 0.9, 0.9], [0.4, 0.4, 0.6, 0.7]])  # one in front of the other
+    joints = torch.full((2, 17, 2), 0.2)
+    joints[1] = 0.5
+    t = Targets(**(vars(t) | {"boxes": boxes, "joints": joints, "joint_weight": torch.ones(2, 17), "area": torch.tensor([0.3, 0.04])}))
+    owners = owned_cells(t, (20, 20))
+    assert owners[4, 4] == 0 and owners[10, 10] == 1 and owners[16, 16] == -1

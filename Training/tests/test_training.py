@@ -16,9 +16,10 @@ from hcqnet.augment import Composer, Settings
 from hcqnet.batches import StepBatches
 from hcqnet.data import FLIP_JOINTS, load_sets, validation_names
 from hcqnet.recipe import Recipe, RecipeError, load_recipe
-from hcqnet.starts import StartError, load_backbone, load_mask2former, rename_mask2former, resize_bias_table
+from hcqnet.starts import StartError, load_backbone, load_mask2former, load_run, rename_mask2former, resize_bias_table
 from hcqnet.train import batches_from, train
 from hcqnet.trainer import NonFiniteLoss, Trainer
+from hcqnet.weights import save
 
 RECIPES = sorted((Path(__file__).parent.parent / "recipes").glob("*.json"))
 COMPACT = {
@@ -196,6 +197,16 @@ def test_torchvision_resnet_is_taken_by_name(tmp_path: Path) -> None:
     torch.save({k: v for k, v in source.items() if k != "conv1.weight"}, tmp_path / "bad.pth")
     with pytest.raises(StartError, match="conv1.weight"):
         load_backbone(net, tmp_path / "bad.pth")
+
+
+def test_a_network_whose_joint_maps_had_no_owner_is_taken(tmp_path: Path) -> None:
+    before = HCQNet(Config(**COMPACT))
+    save(before, tmp_path / "before.safetensors")
+    net = HCQNet(Config(**(COMPACT | {"joint_owner": 1})))
+    load_run(net, tmp_path / "before.safetensors")
+    own, old = net.pixel_decoder.joint_maps, before.pixel_decoder.joint_maps
+    assert torch.equal(own.weight[:17], old.weight) and torch.equal(own.bias[:17], old.bias)
+    assert not own.weight[17:].any() and not own.bias[17:].any()
 
 
 def test_torchvision_swin_takes_another_window(tmp_path: Path) -> None:
