@@ -8,7 +8,8 @@ import Scene
 /// Runs a network over the pictures of a COCO data set.
 struct COCOSurvey {
     let network: HCQNet
-    let inputSize: PixelSize
+    /// What the network sees; nil fits every picture, as `fittingInputSize` does.
+    let inputSize: PixelSize?
     let threads: Int?
     let threshold: Float
     let masks: Bool
@@ -39,23 +40,30 @@ struct COCOSurvey {
     /// - Throws: `IngestError` for a picture that cannot be read, `SizeMismatch` for one that is not of the stated size.
     func people(of dataset: COCODataset, in folder: String, only: Set<Int>?) throws -> Found {
         let images = dataset.images.filter { only?.contains($0.id) ?? true }
-        let workspace = network.makeWorkspace(for: inputSize, threads: threads)
-        workspace.people.scoreThreshold = threshold
-        workspace.people.masks = masks
+        var workspaces: [PixelSize: Workspace] = [:]
         var found = Found()
         found.category = dataset.category
         let progress = ProgressPrinter(expected: images.count)
         defer { progress.clear() }
         for (index, image) in images.enumerated() {
-            let frame = try frame(of: image, in: folder)
-            let people = network(frame, using: workspace)
+            let size = inputSize ?? fittingInputSize(for: image.size)
+            let workspace = workspaces[size] ?? makeWorkspace(for: size)
+            workspaces[size] = workspace
+            let people = network(try frame(of: image, in: folder, inputSize: size), using: workspace)
             found.people.append((image, people))
             progress.show(frames: index + 1, people: people.count)
         }
         return found
     }
 
-    private func frame(of image: COCOImage, in folder: String) throws -> Frame {
+    private func makeWorkspace(for size: PixelSize) -> Workspace {
+        let workspace = network.makeWorkspace(for: size, threads: threads)
+        workspace.people.scoreThreshold = threshold
+        workspace.people.masks = masks
+        return workspace
+    }
+
+    private func frame(of image: COCOImage, in folder: String, inputSize: PixelSize) throws -> Frame {
         let path = folder + "/" + image.fileName
         let source = try VideoSource(
             path, camera: CameraID("coco"), settings: SourceSettings(inputSize: inputSize, threads: 1))

@@ -39,8 +39,11 @@ struct EvalCOCOCommand: ParsableCommand {
     var withoutSmall = false
     @Option(help: "A text file: only these pictures count, one file name or id a line.", completion: .file())
     var only: String?
-    @Option(help: "The network's input in pixels, WIDTHxHEIGHT, multiples of 32.")
-    var size = "640x384"
+    @Option(
+        help: ArgumentHelp(
+            "What the network sees, such as 640x384, multiples of 32; fits every picture by default (640 long).",
+            valueName: "WxH"))
+    var size: String?
     @Option(help: "The network's people below this score are left out, 0...1.")
     var threshold: Float = 0.01
     @Option(help: "Cores that work on a picture; all by default.")
@@ -141,7 +144,8 @@ struct EvalCOCOCommand: ParsableCommand {
         return Set(images.map(\.id))
     }
 
-    private func inputSize() throws -> PixelSize {
+    private func inputSize() throws -> PixelSize? {
+        guard let size else { return nil }
         let sides = size.split(separator: "x").compactMap { Int($0) }
         guard sides.count == 2, sides.allSatisfy({ $0 > 0 && $0 % 32 == 0 }) else {
             throw ValidationError("--size is WIDTHxHEIGHT in multiples of 32, such as 640x384; found '\(size)'")

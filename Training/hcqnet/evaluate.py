@@ -1,6 +1,6 @@
 """Person AP for boxes, masks and joints on the validation part, pycocotools being the judge.
 
-    python -m hcqnet.evaluate --model M.safetensors --data DIR [--teachers DIR] [--size 384x640] [--limit N]
+    python -m hcqnet.evaluate --model M.safetensors --data DIR [--teachers DIR] [--size HxW] [--limit N]
     python -m hcqnet.evaluate --data DIR --truth OUT
     python -m hcqnet.evaluate --model M.safetensors --images DIR --annotations A.json [--ochuman] [--no-small]
 
@@ -26,7 +26,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from . import weights as weight_files
-from .predict import Found, find_people
+from .predict import Found, find_people, fitting_size
 
 FLOOR = 0.01  # detections below this score are not scored
 
@@ -195,16 +195,16 @@ def main() -> None:
     parser.add_argument("--teachers", type=Path)
     parser.add_argument("--validation", type=Path, default=Path(__file__).parent.parent / "validation.json")
     parser.add_argument("--truth", type=Path, help="write the validation part's labels into this folder")
-    parser.add_argument("--size", default="384x640")
+    parser.add_argument("--size", default="fit", help="HEIGHTxWIDTH of the input, or fit: every picture's own, as the engine's default")
     parser.add_argument("--limit", type=int)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    size = tuple(int(v) for v in arguments.size.split("x"))
+    fixed = None if arguments.size == "fit" else tuple(int(v) for v in arguments.size.split("x"))
     finders = {}
     if arguments.model:
         net = weight_files.load(arguments.model).to(memory_format=torch.channels_last)
-        finders["hcqnet"] = lambda picture: find_people(net, picture, size, FLOOR)
+        finders["hcqnet"] = lambda picture: find_people(net, picture, fixed or fitting_size(*picture.shape[:2]), FLOOR)
     if arguments.teachers:
         finders["teachers"] = _teachers(arguments.teachers, arguments.threads)
     for part, (coco, paths), kinds in _parts(arguments):

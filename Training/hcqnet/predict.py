@@ -35,6 +35,12 @@ def letterbox(picture: np.ndarray, size: tuple[int, int], config) -> tuple[torch
     return torch.from_numpy(x).permute(2, 0, 1)[None], (height, width)
 
 
+def fitting_size(height: int, width: int, long_side: int = 640) -> tuple[int, int]:
+    """The smallest (H, W), multiples of 32, that shows a picture with its long side at `long_side` pixels: `fittingInputSize`."""
+    scale = long_side / max(height, width)
+    return tuple(max(32, -(-int(side * scale + 0.5) // 32) * 32) for side in (height, width))
+
+
 OUTSIDE = -4.0  # a mask logit outside the box, where a mask ends at its box
 
 
