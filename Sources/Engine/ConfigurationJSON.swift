@@ -115,7 +115,8 @@ extension NetworkConfiguration {
             share("canonical_margin", \.canonicalMargin, in: 0...100, "a number from 0 to 100"),
             choice("query_start", \.queryStart),
             share("proposal_nms", \.proposalNMS, in: Float.leastNormalMagnitude...1, "a number above 0 and at most 1"),
-            whole("joint_grid", \.jointGrid, from: 0, to: 256), choice("tower", \.tower),
+            whole("joint_grid", \.jointGrid, from: 0, to: 256), whole("joint_owner", \.jointOwner, from: 0, to: 1),
+            choice("tower", \.tower),
             whole("mask_in_box", \.maskInBox, from: 0, to: 1),
             choice("output_conv", \.outputConvolution),
             whole("output_layers", \.outputLayers, from: 1, to: 64),
@@ -171,6 +172,9 @@ extension NetworkConfiguration {
         if jointGrid > 0 && queryStart != .proposals {
             throw .wrongField(
                 name: "joint_grid", found: "\(jointGrid)", expected: "0 unless query_start is \"proposals\"")
+        }
+        if jointOwner > 0 && jointGrid == 0 {
+            throw .wrongField(name: "joint_owner", found: "\(jointOwner)", expected: "0 unless joint_grid is above 0")
         }
         if outputConvolution == .dense && outputLayers != 1 {
             throw .wrongField(name: "output_layers", found: "\(outputLayers)", expected: "1 with output_conv \"dense\"")

@@ -78,6 +78,8 @@ public struct NetworkConfiguration: Equatable, Sendable {
     public var proposalNMS: Float = 0.7
     /// n x n points of every proposed box at which joint maps give the queries' first joints; 0 for none.
     public var jointGrid = 0
+    /// 1: beside the joint maps, the box of whoever is seen at each cell, which keeps neighbours' joints apart.
+    public var jointOwner = 0
     /// What feeds the pixel decoder beside the backbone.
     public var tower = Tower.none
     /// 1: a mask ends at its box; 0: it may be anywhere.
@@ -94,6 +96,8 @@ public struct NetworkConfiguration: Equatable, Sendable {
 
     // MARK: what follows from the variant
 
+    /// Channels of the joint maps: one for every joint, and four for the sides of the owner's box.
+    var jointChannels: Int { joints + 4 * jointOwner }
     /// Whether the network predicts joints at all.
     var hasPose: Bool { variant != .basenetDS }
     /// Whether K holds the joints; else only the two corners.

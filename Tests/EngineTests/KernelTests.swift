@@ -137,17 +137,23 @@ import Testing
         #expect(large == [1, 1, 2, 2, 1, 1, 2, 2, 3, 3, 4, 4, 3, 3, 4, 4])
     }
 
-    @Test func jointsAreReadFromMaps() {
+    @Test(arguments: [false, true]) func jointsAreReadFromMaps(withOwner: Bool) {
         let (height, width, joints, grid) = (6, 8, 3, 4)
+        let channels = withOwner ? joints + 4 : joints
+        let owner: [Float] = [3, 1, 2]
         let margin: Float = 0.25
         var noise = Noise(seed: 3)
-        let maps = noise.normal(height * width * joints, 3)
+        let maps = noise.normal(height * width * channels, 3).enumerated().map { $0 % channels < joints ? $1 : $1 / 10 }
         let box: [Float] = [0.1, 0.2, 0.7, 1.1]
         let (scale, reach): ([Float], [Float]) = ([2, 1, 0.5], [4, 3, 0])
         let start: [Float] = [0.2, 0.3, 0.5, 0.5, 0.9, 0.1]
         var pose = start
-        var scratch = [Float](repeating: .nan, count: 2 * grid * grid + joints * (grid * grid + 16))
-        hcq_read_joints(maps, height, width, joints, box, margin, grid, scale, reach, &scratch, &pose)
+        var scratch = [Float](repeating: .nan, count: 2 * grid * grid + channels * (grid * grid + 16))
+        owner.withUnsafeBufferPointer {
+            hcq_read_joints(
+                maps, height, width, joints, channels, box, margin, grid, scale, reach, withOwner ? $0.baseAddress : nil,
+                &scratch, &pose)
+        }
         var expected: [Double] = []
         for j in 0..<joints {
             var (sum, mx, my) = (0.0, 0.0, 0.0)
@@ -157,15 +163,26 @@ import Testing
                     (Double(low) + (1.5 * g - 0.25) * Double(high - low)) * Double(size) - 0.5
                 }
                 let (x, y) = (place(gx, box[0], box[2], width), place(gy, box[1], box[3], height))
-                var read = 0.0
+                var read = [Double](repeating: 0, count: channels)
                 for (dy, dx) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
                     let (px, py) = (Int(floor(x)) + dx, Int(floor(y)) + dy)
                     guard 0..<width ~= px, 0..<height ~= py else { continue }
                     let (fx, fy) = (x - floor(x), y - floor(y))
-                    read += (dx == 1 ? fx : 1 - fx) * (dy == 1 ? fy : 1 - fy) * Double(maps[(py * width + px) * joints + j])
+                    for c in 0..<channels {
+                        read[c] += (dx == 1 ? fx : 1 - fx) * (dy == 1 ? fy : 1 - fy) * Double(maps[(py * width + px) * channels + c])
+                    }
+                }
+                // Where the owner's sides are, in units of the query's box, against 0, 0, 1, 1.
+                var strangeness = 0.0
+                for side in 0..<(withOwner ? 4 : 0) {
+                    let (cells, size, g) =
+                        side % 2 == 0 ? (width, box[2] - box[0], gx) : (height, box[3] - box[1], gy)
+                    let told = 1.5 * g - 0.25 + 8 * read[joints + side] / (Double(cells) * Double(size))
+                    strangeness += abs(told - (side < 2 ? 0 : 1)) / 4
                 }
                 let distance = pow(gx - Double(start[2 * j]), 2) + pow(gy - Double(start[2 * j + 1]), 2)
-                let weight = exp(Double(scale[j]) * read - Double(reach[j]) * distance)
+                let weight = exp(
+                    Double(scale[j]) * read[j] - Double(reach[j]) * distance - Double(owner[j]) * min(strangeness, 1))
                 (sum, mx, my) = (sum + weight, mx + weight * gx, my + weight * gy)
             }
             expected += [mx / sum, my / sum]

@@ -96,7 +96,7 @@ import Testing
         #"{"backbone": "resnet19"}"#, #"{"variant": 3}"#, #"{"image_std": [1, 0, 1]}"#, #"{"image_mean": [1, 2]}"#,
         #"{"image_mean": [1, "2", 3]}"#, #"{"canonical_margin": -0.1}"#, #"{"swin_window": 0}"#,
         #"{"keypoint_space": "image", "head_condition": "image"}"#, #"{"query_start": "proposals"}"#,
-        #"{"joint_grid": 3}"#, #"{"tower": "hrnet"}"#, #"{"output_layers": 2}"#, #"{"proposal_nms": 0}"#, #"{"encoder_layers": -1}"#,
+        #"{"joint_grid": 3}"#, #"{"joint_owner": 1}"#, #"{"tower": "hrnet"}"#, #"{"output_layers": 2}"#, #"{"proposal_nms": 0}"#, #"{"encoder_layers": -1}"#,
     ])
     func refusesImpossible(json: String) {
         let error = #expect(throws: EngineError.self) { try NetworkConfiguration(json: json) }

@@ -160,13 +160,31 @@ void HCQ_FUNCTION(deform_queries)(
     }
 }
 
-/// One query's first joints, read from maps [height][width][joints] at grid x grid points of its box [4].
+/// How far the box of whoever is seen at each point is from the query's: the mean over the four sides in units of the query's
+/// box, at most 1. sides [4][pitch] as the maps give them, in units of 8 cells; gx, gy [points] in canonical space.
+static void strangeness(
+    const float *sides, long pitch, long points, const float *gx, const float *gy, const float *box, float margin,
+    long height, long width, float *result) {
+    const float unit = 8.0f, least = 1e-3f;
+    float ux = unit / ((float)width * maximum(box[2] - box[0], least));
+    float uy = unit / ((float)height * maximum(box[3] - box[1], least));
+    for (long i = 0; i < points; i++) {
+        float x = (1.0f + 2.0f * margin) * gx[i] - margin, y = (1.0f + 2.0f * margin) * gy[i] - margin;
+        float away = fabsf(x + ux * sides[i]) + fabsf(y + uy * sides[pitch + i])
+            + fabsf(x + ux * sides[2 * pitch + i] - 1.0f) + fabsf(y + uy * sides[3 * pitch + i] - 1.0f);
+        result[i] = minimum(0.25f * away, 1.0f);
+    }
+}
+
+/// One query's first joints, read from maps [height][width][channels] at grid x grid points of its box [4].
 ///
 /// pose [joints][2] holds the expected places in canonical space and becomes the mean of the points g with the weights
-/// softmax(scale * map(g) - reach * |g - expected|^2). scratch: 2 * grid * grid + joints * (grid * grid + 16) floats.
+/// softmax(scale * map(g) - reach * |g - expected|^2 - owner * strangeness(g)), where `owner` may be null. The first `joints`
+/// channels are the joints' maps; with `owner` four more tell the owner's box. scratch: 2 * grid * grid + channels * (grid * grid + 16)
+/// floats.
 void HCQ_FUNCTION(read_joints)(
-    const float *maps, long height, long width, long joints, const float *box, float margin, long grid,
-    const float *scale, const float *reach, float *scratch, float *pose) {
+    const float *maps, long height, long width, long joints, long channels, const float *box, float margin, long grid,
+    const float *scale, const float *reach, const float *owner, float *scratch, float *pose) {
     // Rows of whole pages would share a few sets of the cache.
     long points = grid * grid, pitch = points + 16;
     float *gx = scratch, *gy = scratch + points, *read = scratch + 2 * points;
@@ -179,21 +197,25 @@ void HCQ_FUNCTION(read_joints)(
         y = minimum(maximum(y, -2.0f), (float)height + 1.0f);
         float left = floorf(x), top = floorf(y);
         float fx = x - left, fy = y - top;
-        for (long j = 0; j < joints; j++) read[j * pitch + i] = 0.0f;
+        for (long j = 0; j < channels; j++) read[j * pitch + i] = 0.0f;
         for (long corner = 0; corner < 4; corner++) {
             int32_t cx = (int32_t)left + (corner & 1), cy = (int32_t)top + (int32_t)(corner >> 1);
             if (cx < 0 || cx >= width || cy < 0 || cy >= height) continue;
             float weight = (corner & 1 ? fx : 1.0f - fx) * (corner >> 1 ? fy : 1.0f - fy);
-            const float *at = maps + ((long)cy * width + cx) * joints;
-            for (long j = 0; j < joints; j++) read[j * pitch + i] += weight * at[j];
+            const float *at = maps + ((long)cy * width + cx) * channels;
+            for (long j = 0; j < channels; j++) read[j * pitch + i] += weight * at[j];
         }
     }
+    // Of the owner's four maps the first becomes what they mean.
+    float *strange = read + joints * pitch;
+    if (owner) strangeness(strange, pitch, points, gx, gy, box, margin, height, width, strange);
     for (long j = 0; j < joints; j++) {
         float *score = read + j * pitch;
         float ex = pose[2 * j], ey = pose[2 * j + 1];
         for (long i = 0; i < points; i++) {
             float dx = gx[i] - ex, dy = gy[i] - ey;
             score[i] = scale[j] * score[i] - reach[j] * (dx * dx + dy * dy);
+            if (owner) score[i] -= owner[j] * strange[i];
         }
         float top = score[0];
         for (long i = 1; i < points; i++) top = maximum(top, score[i]);

@@ -49,6 +49,8 @@ struct ProposedQueries: Sendable {
     /// `[1, joints]`.
     let scale: Tensor?
     let reach: Tensor?
+    /// With `joint_owner`.
+    let owner: Tensor?
 
     init(_ weights: Weights, _ configuration: NetworkConfiguration) throws(EngineError) {
         let (channels, dim) = (ESNetPAN.neckChannels, configuration.hiddenDim)
@@ -57,11 +59,12 @@ struct ProposedQueries: Sendable {
         pose = try MLP(weights["proposal_pose"], inputs: channels, hidden: dim, outputs: 2 * configuration.joints)
         scale = grid > 0 ? try weights.vector("joint_scale", configuration.joints, .values([2])) : nil
         reach = grid > 0 ? try weights.vector("joint_reach", configuration.joints, .values([4])) : nil
+        owner = configuration.jointOwner > 0 ? try weights.vector("joint_owner", configuration.joints, .values([4])) : nil
     }
 
     /// - Parameters:
     ///   - chosen: positions of the proposals, those set aside as -1 - position; `[1, Q]`.
-    ///   - jointMaps: `[height / 4][width / 4][joints]`, with a joint grid.
+    ///   - jointMaps: `[height / 4][width / 4][joint channels]`, with a joint grid.
     func callAsFunction(
         _ proposals: Proposals, _ chosen: Tensor, jointMaps: FeatureMap?, into queries: Queries, using pass: Pass
     ) {
@@ -82,13 +85,14 @@ struct ProposedQueries: Sendable {
             embed(features, into: queries.embedding, using: pass)
             pose(features, into: poses, using: pass)
             let points = grid * grid
-            pass.run(count, by: 4, scratch: 2 * points + (points + 16) * (poses.columns / 2)) { range, scratch in
+            pass.run(count, by: 4, scratch: 2 * points + (points + 16) * (jointMaps?.tokens.columns ?? 0)) { range, scratch in
                 for q in range {
                     hcq_sigmoid(poses.row(q), poses.row(q), poses.columns)
                     if let jointMaps, let scale, let reach {
                         hcq_read_joints(
                             jointMaps.tokens.data, jointMaps.height, jointMaps.width, poses.columns / 2,
-                            queries.keys.row(q), margin, grid, scale.data, reach.data, scratch, poses.row(q))
+                            jointMaps.tokens.columns, queries.keys.row(q), margin, grid, scale.data, reach.data,
+                            owner?.data, scratch, poses.row(q))
                     }
                     memcpy(queries.keys.row(q) + 4, poses.row(q), poses.columns * 4)
                 }

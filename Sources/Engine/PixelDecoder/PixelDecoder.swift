@@ -50,7 +50,7 @@ struct PixelDecoder: Sendable {
         joints =
             configuration.jointGrid == 0
             ? nil
-            : try Convolution(weights["joint_maps"], inputs: dim, outputs: configuration.joints, hasBias: true).linear
+            : try Convolution(weights["joint_maps"], inputs: dim, outputs: configuration.jointChannels, hasBias: true).linear
         tower = configuration.tower == .none ? nil : try TowerInputs(weights["tower"], configuration)
     }
 
@@ -121,7 +121,7 @@ struct PixelDecoder: Sendable {
         }
     }
 
-    /// - Returns: `[height / 4][width / 4][joints]`, or nil without a joint grid; lives until the caller's scope ends.
+    /// - Returns: `[height / 4][width / 4][joint channels]`, or nil without a joint grid; lives until the caller's scope ends.
     func jointMaps(_ fine: FeatureMap, tower towerMaps: Pyramid?, using pass: Pass) -> FeatureMap? {
         guard let joints else { return nil }
         let map = pass.map(fine.height, fine.width, joints.outputs)
@@ -164,6 +164,6 @@ struct TowerInputs: Sendable {
         lateral = try Convolution(weights["lateral"], inputs: channels[0], outputs: dim).linear
         jointMaps =
             configuration.jointGrid == 0
-            ? nil : try Convolution(weights["joint_maps"], inputs: channels[0], outputs: configuration.joints).linear
+            ? nil : try Convolution(weights["joint_maps"], inputs: channels[0], outputs: configuration.jointChannels).linear
     }
 }
