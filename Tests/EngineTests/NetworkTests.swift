@@ -16,7 +16,7 @@ import Testing
         "query_start": "proposals", "joint_grid": 3, "output_conv": "separable", "canonical_margin": 0.25}
         """
 
-    private static let tower = compact.replacing("\"joint_grid\"", with: "\"tower\": \"lite_hrnet\", \"joint_grid\"")
+    private static let tower = compact.replacing("\"joint_grid\"", with: "\"tower\": \"lite_hrnet\", \"joint_owner\": 1, \"joint_grid\"")
 
     /// Enough queries that some have a box.
     private static let crowd = LoadingTests.small.replacing("\"queries\": 3", with: "\"queries\": 20")
