@@ -139,9 +139,12 @@ check: check-threads check-addresses check-pages fuzz check-kill check-tracker #
 check-threads: setup-test $(VENV)/.done ## the tests under ThreadSanitizer
 	TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/Tools/tsan.supp HCQD_PYTHON=$(CURDIR)/$(PYTHON) $(SWIFT) test --sanitize=thread --scratch-path .build-threads --skip EndToEndTests
 
-check-addresses: setup-test $(VENV)/.done ## the tests under AddressSanitizer
-	ASAN_OPTIONS=detect_leaks=0 HCQD_PYTHON=$(CURDIR)/$(PYTHON) \
-	    $(SWIFT) test --sanitize=address --scratch-path .build-addresses --skip EndToEndTests
+# A release build: without optimisation the tests stop where the Swift runtime copies a key path's result onto itself.
+# Leaks are not looked for: the runtime never gives back what it knows of types.
+ADDRESSES := -c release -Xswiftc -enable-testing --sanitize=address --scratch-path .build-addresses
+check-addresses: setup-test $(VENV)/.done demo-output/vtest.avi ## the tests under AddressSanitizer
+	$(SWIFT) build --build-tests $(ADDRESSES)
+	ASAN_OPTIONS=detect_leaks=0 HCQD_PYTHON=$(CURDIR)/$(PYTHON) $(SWIFT) test --skip-build $(ADDRESSES) --skip EndToEndTests
 
 check-tracker: setup-test $(VENV)/.done ## a million frames of twenty people: time and memory stay as they were
 	$(SWIFT) build --build-tests $(TEST_FLAGS)
