@@ -47,6 +47,8 @@ extension FFmpegFailure {
         case hcq_averror_http_not_found(): return .noSuchStream(location: shown)
         case hcq_averror_protocol_not_found():
             if case .url(let scheme) = location.kind { return .unknownScheme(location: shown, scheme: scheme) }
+        case hcq_averror(EIO) where stage == .connect:
+            return .cannotConnect(location: shown, reason: "no such host, or the connection broke")
         case hcq_averror(EACCES): return .accessDenied(location: shown)
         case hcq_averror_invaliddata() where stage != .read:
             if case .url(let scheme) = location.kind, !scheme.hasPrefix("http") {

@@ -81,6 +81,8 @@ extension IngestError: CustomStringConvertible {
                 : "\(location): cannot connect: \(reason); check address, port and network"
         case .unauthorized(let location): "\(location): refused: check user name and password"
         case .noSuchStream(let location): "\(location): the server knows no such stream; check the path of the URL"
+        case .timedOut(let location, .picture, let seconds):
+            "\(location): no picture for \(decimal(seconds)) s although data came; does the camera send the codec that it announces?"
         case .timedOut(let location, let stage, let seconds):
             "\(location): nothing came for \(decimal(seconds)) s (\(stage.rawValue)); check the camera and the network"
         case .connectionLost(let location, let reason): "\(location): connection lost: \(reason)"

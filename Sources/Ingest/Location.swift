@@ -16,9 +16,11 @@ struct Location {
     let shown: String
 
     /// Looks at the file system; a URL is not contacted.
-    init(_ text: String) throws(IngestError) {
+    /// - Parameter shown: What people see of it; nil is `text` without credentials as far as they can be told apart.
+    init(_ text: String, shown: String? = nil) throws(IngestError) {
         self.text = text
-        shown = redactedURL(text)
+        let shown = shown ?? redactedURL(text)
+        self.shown = shown
         if let scheme = urlScheme(of: text), scheme != "file" {
             kind = .url(scheme: scheme)
             return

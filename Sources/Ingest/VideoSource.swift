@@ -46,16 +46,18 @@ public final class VideoSource: @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - location: a path, a folder, a shell pattern, a device or a URL.
+    ///   - shownAs: what people see of `location`; nil is `location` without credentials.
     ///   - interruption: stops a connection attempt from another thread.
     /// - Throws: `IngestError`, whose text names the location without credentials.
     public init(
-        _ location: String, camera: CameraID, settings: SourceSettings, interruption: Interruption = Interruption()
+        _ location: String, shownAs: String? = nil, camera: CameraID, settings: SourceSettings,
+        interruption: Interruption = Interruption()
     ) throws(IngestError) {
         precondition(settings.picturesFPS > 0, "a frame rate is positive")
         self.camera = camera
         self.settings = settings
         self.interruption = interruption
-        let place = try Location(location)
+        let place = try Location(location, shown: shownAs)
         self.location = place
         scaler = PictureScaler(inputSize: settings.inputSize)
         sampler = FrameSampler(fps: settings.sampleFPS)

@@ -67,7 +67,7 @@ public enum Redaction: String, Codable, Sendable, CaseIterable {
 }
 
 /// How pictures are drawn: what the configuration holds for them.
-public struct RenderingSettings: Codable, Sendable, Equatable {
+public struct RenderingSettings: Codable, Sendable, Equatable, CheckedSettings {
     public var redact: Redaction = .never
     /// Seconds for which the place of a person stays covered after the network lost them.
     public var redactHold: Double = 1
@@ -93,5 +93,9 @@ public struct RenderingSettings: Codable, Sendable, Equatable {
         masks = try keys.decodeIfPresent(Bool.self, forKey: .masks) ?? masks
         skeletons = try keys.decodeIfPresent(Bool.self, forKey: .skeletons) ?? skeletons
         labels = try keys.decodeIfPresent(Bool.self, forKey: .labels) ?? labels
+    }
+
+    public func problems() -> [SettingProblem] {
+        [SettingProblem.outside(0...3600, "redact_hold_s", redactHold, unit: "seconds")].compactMap { $0 }
     }
 }

@@ -1,8 +1,10 @@
+public import Scene
+
 /// How people are followed across frames.
 ///
 /// Times are in seconds of the stream, lengths in heights of the person, so that the same settings hold for any frame
 /// rate and any distance.
-public struct TrackerSettings: Codable, Sendable, Equatable {
+public struct TrackerSettings: Codable, Sendable, Equatable, CheckedSettings {
     /// Detections from this score on are matched first, 0...1.
     public var confidentScore: Float = 0.5
     /// Detections below this score are ignored; those between it and `confidentScore` only continue tracks, 0...1.
@@ -50,6 +52,30 @@ public struct TrackerSettings: Codable, Sendable, Equatable {
 
     public init() {}
 
+    public func problems() -> [SettingProblem] {
+        let scores = [
+            ("confident_score", confidentScore), ("weak_score", weakScore), ("birth_score", birthScore),
+            ("birth_overlap", birthOverlap), ("birth_share", birthShare),
+        ].map { SettingProblem.outside(0...1, $0, $1) }
+        let shares = [
+            ("confident_similarity", confidentSimilarity), ("weak_similarity", weakSimilarity),
+            ("returning_likeness", returningLikeness),
+        ].map { SettingProblem.outside(0...1, $0, $1) }
+        let seconds = [
+            ("patience", patience), ("patience_at_edge", patienceAtEdge), ("tentative_patience", tentativePatience),
+            ("weak_patience", weakPatience),
+        ].map { SettingProblem.outside(0...3600, $0, $1, unit: "seconds") }
+        let others = [
+            SettingProblem.outside(1...1000, "confirming_hits", confirmingHits),
+            SettingProblem.outside(0.001...3600, "longest_step", longestStep, unit: "seconds"),
+            SettingProblem.outside(0...1000, "staleness", staleness), SettingProblem.outside(0...10, "box_margin", boxMargin),
+            SettingProblem.outside(0...10, "uncertainty_margin", uncertaintyMargin),
+            SettingProblem.outside(0...0.999, "embedding_floor", embeddingFloor),
+        ]
+        return (scores + shares + seconds + others).compactMap { $0 }
+            + weights.problems().map { $0.under("weights") } + motion.problems().map { $0.under("motion") }
+    }
+
     /// For detections that are boxes with scores and nothing else, such as MOTChallenge's public ones.
     public static let boxesOnly: TrackerSettings = {
         var settings = TrackerSettings()
@@ -80,6 +106,14 @@ public struct EvidenceWeights: Codable, Sendable, Equatable {
     public var embedding: Double = 1.5
 
     public init() {}
+
+    func problems() -> [SettingProblem] {
+        let all = [("box", box), ("joints", joints), ("mask", mask), ("embedding", embedding)]
+        if all.allSatisfy({ $0.1 == 0 }) {
+            return [SettingProblem(path: [], found: "nothing but 0", allowed: "at least one kind of evidence over 0")]
+        }
+        return all.compactMap { SettingProblem.outside(0...1000, $0, $1) }
+    }
 }
 
 /// How people are expected to move.
@@ -98,4 +132,11 @@ public struct MotionSettings: Codable, Sendable, Equatable {
     public var growthPersistence: Double = 0.5
 
     public init() {}
+
+    func problems() -> [SettingProblem] {
+        [
+            ("acceleration", acceleration), ("growth", growth), ("position_noise", positionNoise), ("size_noise", sizeNoise),
+            ("persistence", persistence), ("growth_persistence", growthPersistence),
+        ].compactMap { SettingProblem.outside(0.0001...3600, $0, $1) }
+    }
 }

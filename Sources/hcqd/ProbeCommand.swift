@@ -1,4 +1,5 @@
 import ArgumentParser
+internal import Foundation
 internal import Pipeline
 
 /// `hcqd probe URL`
@@ -25,9 +26,14 @@ struct ProbeCommand: ParsableCommand {
     }
 
     func run() throws {
+        var configuration: Configuration?
+        try reporting { configuration = try config.map { try Configuration(contentsOf: $0) } }
+        let camera = configuration?.cameras[source]
+        if let configuration, camera == nil, !source.contains("/"), !FileManager.default.fileExists(atPath: source) {
+            let known = configuration.cameras.keys.sorted().joined(separator: ", ")
+            throw ValidationError("\(source): the configuration knows \(known.isEmpty ? "no camera" : known).")
+        }
         try reporting {
-            let configuration = try config.map { try Configuration(contentsOf: $0) }
-            let camera = configuration?.cameras[source]
             print(
                 try Probe(
                     camera?.url ?? source, model: configuration?.model ?? ModelSettings(), camera: camera,

@@ -42,6 +42,7 @@ import Testing
                   refused: {url: "rtsp://hush:hush-refused@127.0.0.1:9/cam?token=hush"}
                   web: {url: "http://hush:hush@127.0.0.1:9/live.mjpg?user=hush&pwd=hush"}
                   flash: {url: "rtmp://hush:hush@127.0.0.1:9/live/hush?key=hush"}
+                  path: {url: "rtmp://127.0.0.1:9/app/${TOKEN}"}
                   nothing: {url: "srt://127.0.0.1:9?passphrase=hush-hush-hush"}
                 """, in: folder,
             more: """
@@ -51,7 +52,7 @@ import Testing
         try daemon.waitForLines("door") { $0.contains { $0.type == "camera_online" } }
         try daemon.waitForLines("gate") { $0.contains { $0.type == "camera_online" } }
         try daemon.waitForLines("wrong") { $0.contains { $0.reason == "unauthorized" } }
-        for name in ["odd", "refused", "web", "flash"] {
+        for name in ["odd", "refused", "web", "flash", "path"] {
             try daemon.waitForLines(name) { $0.contains { $0.type == "camera_offline" } }
         }
         var shown = ["cameras", "metrics", "healthz", ""].map { daemon.get($0) ?? "" }

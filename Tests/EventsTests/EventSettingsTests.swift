@@ -54,16 +54,16 @@ internal import Testing
             "zones[1].name: the name 'a' is taken by another one; give each its own"
         ),
         (#"{"lines":[{"name":"a","a":[0.5,0.5],"b":[0.5,0.5]}]}"#, "lines[0]: the line's ends are the same point"),
-        (#"{"min_score":1.5}"#, "min_score: 1.5 is out of range, allowed is 0.0...1.0"),
+        (#"{"min_score":1.5}"#, "min_score: 1.5 is out of range, allowed is 0...1"),
         (
             #"{"zones":[{"name":"","polygon":[[0,0],[1,0],[1,1]]}]}"#,
             "zones[0].name: '' cannot be a name; use 1 to 64 bytes without control characters"
         ),
         (
             #"{"zones":[{"name":"a","polygon":[[0,0],[1,0],[1,1]],"inertia_frames":0}]}"#,
-            "zones[0].inertia_frames: 0.0 is out of range, allowed is 1.0...100.0"
+            "zones[0].inertia_frames: 0 is out of range, allowed is 1...100"
         ),
-        (#"{"posture":{"hold_s":-1}}"#, "posture.hold_s: -1.0 is out of range, allowed is 0.0...60.0"),
+        (#"{"posture":{"hold_s":-1}}"#, "posture.hold_s: -1 is out of range, allowed is 0...60"),
     ])
     func refusesWhatCannotBe(json: String, complaint: String) throws {
         let settings = try settings(json)
@@ -71,6 +71,13 @@ internal import Testing
             try settings.validate()
             Issue.record("accepted \(json)")
         } catch { #expect(error.description == complaint) }
+    }
+
+    @Test func everythingThatIsWrongIsTold() throws {
+        let settings = try settings(
+            #"{"min_score":2,"zones":[{"name":"a","polygon":[[0,0],[1,0]]},{"name":"a","polygon":[[0,0],[2,0],[1,1]],"inertia_s":-1}]}"#)
+        let paths = settings.problems().map { $0.description.prefix { $0 != ":" } }
+        #expect(paths == ["min_score", "zones[1].name", "zones[0].polygon", "zones[1].inertia_s", "zones[1].polygon"])
     }
 
     @Test func aPointIsTwoNumbers() {

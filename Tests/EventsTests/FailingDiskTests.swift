@@ -65,6 +65,34 @@ internal import Testing
         #expect(try lines().last?.counts?["occupancy"] == 30 - counts.count)
     }
 
+    @Test func aRemovedDirectoryIsMadeAgainWithItsLock() throws {
+        var log = try open()
+        log.ring.append([Made.start(1, at: 0)])
+        log.writer.work(now: 0)
+        disk.removeDirectory("/log")
+        log.ring.append([Made.end(1, at: 1)])
+        log.writer.work(now: 1)
+        #expect(try lines().map(\.type) == ["end"])
+        #expect(throws: EventLogError.locked(path: paths.active)) { try open() }
+    }
+
+    @Test func whoTookTheLockOfARemovedDirectoryIsWaitedFor() throws {
+        var log = try open()
+        disk.removeDirectory("/log")
+        var other = try open()
+        other.ring.append([Made.start(7, at: 0)])
+        other.writer.work(now: 0)
+        log.ring.append([Made.start(1, at: 0)])
+        log.writer.work(now: 0)
+        #expect(log.writer.failure?.cause.call == "flock")
+        #expect(try lines().count == 1)
+        other.writer.close(nextOrdinal: 2, now: 1)
+        disk.close(other.writer.lock)
+        log.writer.work(now: 2_000_000)
+        #expect(log.writer.failure == nil)
+        #expect(try lines().map(\.type) == ["start", "start"])
+    }
+
     @Test func whatAFailedSyncForgotIsWrittenAgain() throws {
         var log = try open()
         disk.plan.failing["fdatasync"] = EIO

@@ -31,6 +31,8 @@ import Testing
 
     @Test func kindIsSeenFromTheName() throws {
         #expect(try Location("rtsp://cam/x").kind == .url(scheme: "rtsp"))
+        #expect(try Location("rtmp://h/live/s3cret", shown: "rtmp://h/live/${KEY}").shown == "rtmp://h/live/${KEY}")
+        #expect(throws: IngestError.notFound(location: "${FILE}")) { _ = try Location("/no/s3cret", shown: "${FILE}") }
         #expect(try Location("RTSP://cam/x").kind == .url(scheme: "rtsp"))
         #expect(try Location("/dev/null").kind == .device)
         #expect(try Location(#filePath).kind == .file)

@@ -34,12 +34,23 @@ import Testing
         #expect(reports.due(now: 9.9) == [])
         #expect(reports.due(now: 10) == ["2 times in 10 s, the last: third"])
         #expect(reports.note("read", "fourth", now: 12) == nil)
-        #expect(reports.due(now: 20) == ["fourth"])
+        #expect(reports.due(now: 29.9) == [])
+        #expect(reports.due(now: 30) == ["fourth"])
     }
 
-    @Test func aLineIsSaidAtMostOncePerInterval() {
+    @Test func whatGoesOnForLongIsSaidMoreAndMoreSeldom() {
         var reports = RepeatedReports(interval: 10)
-        let said = (0..<1000).filter { reports.note("x", "e\($0)", now: Double($0) / 10) != nil }
-        #expect(said.count == 10)
+        let said = (0..<100_000).filter { reports.note("x", "e", now: Double($0)) != nil }
+        #expect(said.prefix(5) == [0, 10, 30, 70, 150])
+        #expect(zip(said, said.dropFirst()).suffix(3).allSatisfy { $1 - $0 == 3600 })
+    }
+
+    @Test func whatWasQuietForAsLongIsSaidAtOnceAgain() {
+        var reports = RepeatedReports(interval: 10)
+        for second in 0..<25 { _ = reports.note("x", "e", now: Double(second)) }
+        #expect(reports.due(now: 30).count == 1)
+        #expect(reports.due(now: 69).isEmpty)
+        #expect(reports.due(now: 70).isEmpty)
+        #expect(reports.note("x", "again", now: 71) == "again")
     }
 }

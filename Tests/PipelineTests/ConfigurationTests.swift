@@ -83,6 +83,49 @@ private func problems(_ yaml: String) throws -> [String] {
         #expect(try problems(yaml).joined(separator: "\n") == expected)
     }
 
+    @Test func everyMistakeIsToldAtOnceAndOnce() throws {
+        let yaml = """
+            modle: {path: x}
+            model: {input_width: 641, people: {score_treshold: 0.5}}
+            log: {rotate_bytes: 10, keep_days: soon}
+            tracking: {patience: -3, weights: {box: -1}}
+            rendering: {redact_hold_s: -1}
+            http: {enabled: maybe, address: 0.0.0.0, port: 99999}
+            cameras:
+              a:
+                url: 192.0.2.1/stream
+                fps: -1
+                events:
+                  zones:
+                  - {name: z, polygon: [[0, 0], [1.5, 0], [1, 1]]}
+                  - {name: z, polygon: [[0, 0], [1, 1], [1, 0], [0, 1]], purpose: fun}
+                  - {polygon: [[0, 0], [1, 1]]}
+                  lines: [{name: l, a: [0.5, 0.5], b: [0.5]}]
+              b: {ulr: rtsp://h/}
+              c: rtsp://h/
+            """
+        let places = try problems(yaml).map { $0.split(separator: ": ").prefix(2).joined(separator: " ") }
+        #expect(
+            places == [
+                "f.yaml:1 modle", "f.yaml:2 model.people.score_treshold", "f.yaml:2 model.input_width", "f.yaml:3 log.keep_days",
+                "f.yaml:3 log.rotate_bytes", "f.yaml:4 tracking.patience", "f.yaml:4 tracking.weights.box",
+                "f.yaml:5 rendering.redact_hold_s", "f.yaml:6 http.enabled", "f.yaml:6 http.port", "f.yaml:10 cameras.a.fps",
+                "f.yaml:13 cameras.a.events.zones.0.polygon", "f.yaml:14 cameras.a.events.zones.1.purpose",
+                "f.yaml:14 cameras.a.events.zones.1.name", "f.yaml:14 cameras.a.events.zones.1.polygon",
+                "f.yaml:15 cameras.a.events.zones.2.name", "f.yaml:15 cameras.a.events.zones.2.polygon",
+                "f.yaml:16 cameras.a.events.lines.0.b", "f.yaml:17 cameras.b.ulr", "f.yaml:18 cameras.c",
+            ])
+    }
+
+    @Test func aFileIsReadAlsoFromAPipeAndNeverWithoutEnd() throws {
+        let pipe = Pipe()
+        pipe.fileHandleForWriting.write(Data("cameras: {a: {url: x}}".utf8))
+        try pipe.fileHandleForWriting.close()
+        let path = "/dev/fd/\(pipe.fileHandleForReading.fileDescriptor)"
+        #expect(try Configuration(contentsOf: path).cameras.count == 1)
+        #expect(throws: ConfigurationError.self) { try Configuration(contentsOf: "/dev/zero") }
+    }
+
     @Test func aZonesProblemIsToldByItsPlace() throws {
         let yaml = "cameras:\n  door:\n    url: x\n    events:\n      zones:\n      - {name: a, polygon: [[0, 0], [1, 1]]}\n"
         let text = try problems(yaml)

@@ -84,6 +84,51 @@ private func problems<T: Codable>(_ yaml: String, defaults: T) -> [String] {
             ])
     }
 
+    @Test func theRestIsReadAlsoWhereThereIsNoDefault() {
+        let yaml = "list:\n- {limit: soon}\n- {long_name: x, ratio: 1, oops: 1}\n- 4\nmode: tpc\n"
+        #expect(
+            problems(yaml, defaults: Sample()) == [
+                "f.yaml:2: list.0.long_name: found nothing; allowed: this key is required: a whole number",
+                "f.yaml:2: list.0.ratio: found nothing; allowed: this key is required: a number",
+                "f.yaml:2: list.0.limit: found 'soon'; allowed: a number",
+                "f.yaml:3: list.1.long_name: found 'x'; allowed: a whole number",
+                "f.yaml:3: list.1.oops: found an unknown key; allowed: limit, long_name, ratio",
+                "f.yaml:4: list.2: found '4'; allowed: \(aGroupOfKeys)",
+                "f.yaml:5: mode: found 'tpc'; allowed: tcp, udp",
+            ])
+    }
+
+    @Test func mergeKeysBringInWhatIsNotThere() throws {
+        let yaml = """
+            cameras:
+              a: &usual {mode: udp, url: first, inner: {limit: 3}}
+              b: {<<: *usual, url: second}
+              c:
+                <<: [{flag: true, url: inline}, *usual]
+                inner: {long_name: 9}
+            """
+        let cameras = try read(yaml, defaults: Named()).cameras
+        #expect(cameras["b"]?.url == "second")
+        #expect(cameras["b"]?.mode == .udp)
+        #expect(cameras["b"]?.inner.limit == 3)
+        #expect(cameras["c"]?.url == "inline")
+        #expect(cameras["c"]?.flag == true)
+        #expect(cameras["c"]?.mode == .udp)
+        #expect(cameras["c"]?.inner == Sample.Inner(longName: 9))
+        let wrong = "cameras:\n  a: &usual\n    ulr: x\n  b: {<<: *usual}\n"
+        #expect(problems(wrong, defaults: Named()).map { $0.prefix(23) } == ["f.yaml:3: cameras.a.ulr", "f.yaml:3: cameras.b.ulr"])
+    }
+
+    @Test(.timeLimit(.minutes(1))) func namesThatStandForNamesThatStandForNamesEnd() {
+        var (lists, merges) = ("a0: &a0 [x]\n", "b0: &b0 {url: x}\n")
+        for i in 1...40 {
+            lists += "a\(i): &a\(i) [*a\(i - 1), *a\(i - 1), *a\(i - 1)]\n"
+            merges += "b\(i): &b\(i) {<<: [*b\(i - 1), *b\(i - 1), *b\(i - 1)]}\n"
+        }
+        #expect(problems(lists, defaults: Sample()).count == 41)
+        #expect(problems(merges + "inner: *b40\n", defaults: Sample()).count >= 41)
+    }
+
     @Test func listElementsAreNamedByTheirPlace() {
         let text = problems("list:\n- {long_name: 1, ratio: 1}\n- {long_name: 1, ratio: x}\n", defaults: Sample())
         #expect(text.first?.hasPrefix("f.yaml:3: list.1.ratio: found 'x'") == true)
@@ -91,7 +136,10 @@ private func problems<T: Codable>(_ yaml: String, defaults: T) -> [String] {
 
     @Test func brokenYAMLIsToldByItsLine() {
         #expect(problems("a: [1, 2\nb: 3\n", defaults: Sample()).first?.hasPrefix("f.yaml:2:") == true)
-        #expect(problems("url: a\nurl: b\n", defaults: Sample()).first?.hasPrefix("f.yaml:") == true)
+        #expect(
+            problems("flag: true\nurl: a\ninner:\n  url: c\nurl: b\n", defaults: Sample()) == [
+                "f.yaml:5: this is no YAML: the same key twice: url; keep one of them"
+            ])
         #expect(problems("- a\n", defaults: Sample()) == ["f.yaml:1: found a list; allowed: \(aGroupOfKeys)"])
     }
 

@@ -29,6 +29,8 @@ public enum LogNews: Sendable, Equatable, CustomStringConvertible {
 
     public var description: String {
         switch self {
+        case .failing(let failure) where failure.call == "flock":
+            "event log: another process has taken \(failure.path), whose file was removed; lines wait in memory until it is gone"
         case .failing(let failure): "event log: \(failure); lines wait in memory until the disk takes them"
         case .works(let lost): "event log: the disk takes lines again, \(lost == 0 ? "none was" : "\(lost) were") lost"
         case .retentionFails(let failure): "event log: old files cannot be removed: \(failure)"
@@ -61,7 +63,6 @@ public final class EventLog: @unchecked Sendable {
     private let ring: LineRing
     private let files: any FileSystem
     private let isLive: Bool
-    private let lock: Int32
     // On `queue` only.
     private var writer: LogWriter
     private var timer: (any DispatchSourceTimer)?
@@ -106,7 +107,7 @@ public final class EventLog: @unchecked Sendable {
         self.onNews = onNews
         self.isLive = isLive
         queue = DispatchQueue(label: "hcqd.log.\(camera.name)")
-        (lock, ring, writer) = (opening.lock, opening.ring, opening.writer)
+        (ring, writer) = (opening.ring, opening.writer)
         (firstOrdinal, recovered, cutBytes) = (opening.firstOrdinal, opening.recovered, opening.cutBytes)
         noteFailures()
         if isLive { startTimer() }
@@ -161,7 +162,7 @@ public final class EventLog: @unchecked Sendable {
             timer?.cancel()
             timer = nil
             writer.close(nextOrdinal: nextOrdinal, now: Self.now())
-            files.close(lock)
+            files.close(writer.lock)
             return writer.failure?.cause
         }
         if let failure { throw .system(failure) }
@@ -169,7 +170,7 @@ public final class EventLog: @unchecked Sendable {
 
     deinit {
         timer?.cancel()
-        if !isClosed { files.close(lock) }
+        if !isClosed { files.close(writer.lock) }
     }
 
     private func work() {

@@ -3,8 +3,6 @@ internal import Scene
 
 /// A log that is ready to be written, and what the last session had left.
 struct LogOpening {
-    /// The descriptor that holds the lock.
-    let lock: Int32
     let ring: LineRing
     var writer: LogWriter
     /// The first ordinal that the camera's tracker may give.
@@ -19,7 +17,7 @@ struct LogOpening {
     init(
         live camera: CameraID, paths: LogPaths, settings: LogSettings, files: any FileSystem, now: Int64
     ) throws(EventLogError) {
-        lock = try Self.takeLock(paths, files)
+        let lock = try Self.takeLock(paths, files)
         do throws(SystemFailure) {
             if let directory = paths.state.map({ LogPaths.split($0).directory }) { try files.makeDirectory(directory) }
             let old = try paths.state.flatMap { path throws(SystemFailure) in try LogState.read(path, files) }
@@ -30,7 +28,7 @@ struct LogOpening {
             state.nextOrdinal = firstOrdinal + LogWriter.ordinalBlock
             ring = LineRing(
                 camera: camera, clock: .wall, nextSequence: recovery.nextSequence, byteLimit: settings.memoryBytes)
-            writer = LogWriter(ring: ring, paths: paths, settings: settings, state: state, files: files)
+            writer = LogWriter(ring: ring, paths: paths, settings: settings, state: state, lock: lock, files: files)
         } catch {
             files.close(lock)
             throw .system(error)
@@ -40,7 +38,7 @@ struct LogOpening {
 
     /// Takes the lock and begins an empty log.
     init(replay camera: CameraID, paths: LogPaths, clock: ClockSource, files: any FileSystem) throws(EventLogError) {
-        lock = try Self.takeLock(paths, files)
+        let lock = try Self.takeLock(paths, files)
         do throws(SystemFailure) {
             files.close(try files.open(paths.active, flags: O_WRONLY | O_CREAT | O_TRUNC))
             try files.synchronizeDirectory(paths.directory)
@@ -51,7 +49,7 @@ struct LogOpening {
         let settings = LogSettings()
         (firstOrdinal, recovered, cutBytes) = (1, [], 0)
         ring = LineRing(camera: camera, clock: clock, nextSequence: 1, byteLimit: settings.memoryBytes)
-        writer = LogWriter(ring: ring, paths: paths, settings: settings, state: LogState(), files: files)
+        writer = LogWriter(ring: ring, paths: paths, settings: settings, state: LogState(), lock: lock, files: files)
     }
 
     private static func takeLock(_ paths: LogPaths, _ files: any FileSystem) throws(EventLogError) -> Int32 {

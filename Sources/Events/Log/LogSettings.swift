@@ -36,17 +36,20 @@ public struct LogSettings: Codable, Sendable, Equatable {
 
     /// - Throws: the first value that is out of its range.
     public func validate() throws(EventSettingsError) {
-        try check("rotate_bytes", Double(rotateBytes), from: 65_536)
-        if let rotateHours { try check("rotate_hours", rotateHours, from: 0.01, to: 8760) }
-        if let keepDays { try check("keep_days", keepDays, from: 0.0001) }
-        if let keepBytes { try check("keep_bytes", Double(keepBytes), from: 65_536) }
-        if let keepFreeBytes { try check("keep_free_bytes", Double(keepFreeBytes), from: 0) }
-        try check("memory_bytes", Double(memoryBytes), from: Double(1 << 20))
+        if let first = problems().first { throw first }
     }
 
-    private func check(
-        _ path: String, _ value: Double, from low: Double, to high: Double = 1e15
-    ) throws(EventSettingsError) {
-        guard value >= low, value <= high else { throw .outOfRange(path: path, found: value, low: low, high: high) }
+    /// Every value that is out of its range.
+    public func problems() -> [EventSettingsError] {
+        let values: [(path: String, found: Double?, low: Double, high: Double)] = [
+            ("rotate_bytes", Double(rotateBytes), 65_536, 1e15), ("rotate_hours", rotateHours, 0.01, 8760),
+            ("keep_days", keepDays, 0.0001, 1e6), ("keep_bytes", keepBytes.map { Double($0) }, 65_536, 1e15),
+            ("keep_free_bytes", keepFreeBytes.map { Double($0) }, 0, 1e15),
+            ("memory_bytes", Double(memoryBytes), Double(1 << 20), 1e15),
+        ]
+        return values.compactMap { path, found, low, high in
+            guard let found, !(found >= low && found <= high) else { return nil }
+            return .outOfRange(path: path, found: found, low: low, high: high)
+        }
     }
 }

@@ -20,6 +20,8 @@ struct LogWriter {
     private var state: LogState
     private var stateIsDue = false
     private var openStories = OpenStories()
+    /// The descriptor that holds the lock; to be closed by who owns this writer.
+    private(set) var lock: Int32
 
     /// After a failure the disk is tried again this often. Microseconds.
     static let pace: Int64 = 1_000_000
@@ -51,8 +53,9 @@ struct LogWriter {
         var mustRewrite = false
     }
 
-    init(ring: LineRing, paths: LogPaths, settings: LogSettings, state: LogState, files: any FileSystem) {
+    init(ring: LineRing, paths: LogPaths, settings: LogSettings, state: LogState, lock: Int32, files: any FileSystem) {
         self.ring = ring
+        self.lock = lock
         self.paths = paths
         self.settings = settings
         self.state = state
@@ -170,6 +173,7 @@ struct LogWriter {
 
     private mutating func openLog() throws(SystemFailure) -> OpenLog {
         if let log { return log }
+        try renewLock()
         var descriptor: Int32
         do {
             descriptor = try files.open(paths.active, flags: O_RDWR | O_APPEND)
@@ -186,6 +190,20 @@ struct LogWriter {
         if facts.size > 0 { opened.first = try firstLine(descriptor) }
         log = opened
         return opened
+    }
+
+    /// The lock is a file beside the log: once that is removed, another process can take a new one.
+    private mutating func renewLock() throws(SystemFailure) {
+        let held = try files.facts(lock, path: paths.lock)
+        if let found = try files.facts(paths.lock), found.inode == held.inode, found.device == held.device { return }
+        try files.makeDirectory(paths.directory)
+        let renewed = try files.open(paths.lock, flags: O_RDWR | O_CREAT)
+        var isOurs = false
+        defer { if !isOurs { files.close(renewed) } }
+        isOurs = try files.lock(renewed, path: paths.lock)
+        guard isOurs else { throw SystemFailure(call: "flock", path: paths.lock, code: EWOULDBLOCK) }
+        files.close(lock)
+        lock = renewed
     }
 
     private func firstLine(_ descriptor: Int32) throws(SystemFailure) -> (sequence: UInt64, utc: Int64)? {

@@ -15,7 +15,7 @@ public enum EventSettingsError: Error, Equatable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .outOfRange(let path, let found, let low, let high):
-            "\(path): \(found) is out of range, allowed is \(low)...\(high)"
+            "\(path): \(plain(found)) is out of range, allowed is \(plain(low))...\(plain(high))"
         case .badName(let path, let found):
             "\(path): '\(found)' cannot be a name; use 1 to 64 bytes without control characters"
         case .duplicateName(let path, let name):
@@ -35,74 +35,92 @@ public enum EventSettingsError: Error, Equatable, CustomStringConvertible {
 extension EventSettings {
     /// - Throws: the first thing that is wrong.
     public func validate() throws(EventSettingsError) {
-        try check("min_score", Double(minScore), 0, 1)
-        try check("min_height", Double(minHeight), 0, 1)
-        try check("min_duration_s", minDuration, 0, 3600)
-        try check("update_interval_s", updateInterval, 1, 3600)
-        try check("joint_confidence", Double(jointConfidence), 0, 1)
-        try check("stationary_after_s", stationaryAfter, 1, 3600)
-        try check("stationary_radius", Double(stationaryRadius), 0.01, 1)
-        try check("posture.hold_s", posture.hold, 0, 60)
-        try check("posture.fallen_hold_s", posture.fallenHold, 0, 600)
-        try checkNames(zones.map(\.name), path: "zones")
-        try checkNames(lines.map(\.name), path: "lines")
-        for (i, zone) in zones.enumerated() { try zone.validate(path: "zones[\(i)]") }
-        for (i, line) in lines.enumerated() { try line.validate(path: "lines[\(i)]") }
+        if let first = problems().first { throw first }
+    }
+
+    /// Everything that is wrong.
+    public func problems() -> [EventSettingsError] {
+        let values = [
+            outside("min_score", Double(minScore), 0, 1), outside("min_height", Double(minHeight), 0, 1),
+            outside("min_duration_s", minDuration, 0, 3600), outside("update_interval_s", updateInterval, 1, 3600),
+            outside("joint_confidence", Double(jointConfidence), 0, 1),
+            outside("stationary_after_s", stationaryAfter, 1, 3600),
+            outside("stationary_radius", Double(stationaryRadius), 0.01, 1),
+            outside("posture.hold_s", posture.hold, 0, 60),
+            outside("posture.fallen_hold_s", posture.fallenHold, 0, 600),
+        ].compactMap { $0 }
+        let places =
+            zones.enumerated().flatMap { $1.problems(path: "zones[\($0)]") }
+            + lines.enumerated().flatMap { $1.problems(path: "lines[\($0)]") }
+        return values + problems(ofNames: zones.map(\.name), path: "zones")
+            + problems(ofNames: lines.map(\.name), path: "lines") + places
     }
 
     /// So many zones, and so many lines, a camera may have: with names of 64 bytes a log line stays within its limit.
     public static let maximumPlaces = 64
 
-    private func checkNames(_ names: [String], path: String) throws(EventSettingsError) {
+    private func problems(ofNames names: [String], path: String) -> [EventSettingsError] {
         guard names.count <= Self.maximumPlaces else {
-            throw .tooMany(path: path, found: names.count, limit: Self.maximumPlaces)
+            return [.tooMany(path: path, found: names.count, limit: Self.maximumPlaces)]
         }
-        for (i, name) in names.enumerated() {
+        return names.enumerated().compactMap { i, name in
             let isPlain = name.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7f }
             guard (1...64).contains(name.utf8.count), isPlain else {
-                throw .badName(path: "\(path)[\(i)].name", found: name)
+                return .badName(path: "\(path)[\(i)].name", found: name)
             }
-            if names[..<i].contains(name) { throw .duplicateName(path: "\(path)[\(i)].name", name: name) }
+            return names[..<i].contains(name) ? .duplicateName(path: "\(path)[\(i)].name", name: name) : nil
         }
     }
 }
 
 extension ZoneSettings {
-    func validate(path: String) throws(EventSettingsError) {
-        try check("\(path).min_overlap", Double(minOverlap), 0.001, 1)
-        try check("\(path).inertia_frames", Double(inertiaFrames), 1, 100)
-        try check("\(path).inertia_s", inertia, 0, 60)
-        if let loiteringAfter { try check("\(path).loitering_after_s", loiteringAfter, 0.001, 86_400) }
-        try check("\(path).min_score", Double(minScore), 0, 1)
-        try check("\(path).min_height", Double(minHeight), 0, 1)
-        let polygonPath = "\(path).polygon"
-        guard polygon.count >= 3 else { throw .tooFewCorners(path: polygonPath, found: polygon.count) }
-        for (i, corner) in polygon.enumerated() { try checkInside(corner, path: polygonPath, corner: i) }
+    func problems(path: String) -> [EventSettingsError] {
+        [
+            outside("\(path).min_overlap", Double(minOverlap), 0.001, 1),
+            outside("\(path).inertia_frames", Double(inertiaFrames), 1, 100),
+            outside("\(path).inertia_s", inertia, 0, 60),
+            loiteringAfter.flatMap { outside("\(path).loitering_after_s", $0, 0.001, 86_400) },
+            outside("\(path).min_score", Double(minScore), 0, 1),
+            outside("\(path).min_height", Double(minHeight), 0, 1),
+            shapeProblem(path: "\(path).polygon"),
+        ].compactMap { $0 }
+    }
+
+    private func shapeProblem(path: String) -> EventSettingsError? {
+        guard polygon.count >= 3 else { return .tooFewCorners(path: path, found: polygon.count) }
+        for (i, corner) in polygon.enumerated() {
+            if let problem = outsideFrame(corner, path: path, corner: i) { return problem }
+        }
         let shape = Polygon(polygon)
         if let (first, second) = shape.selfCrossing {
-            throw .crossesItself(path: polygonPath, firstEdge: first, secondEdge: second)
+            return .crossesItself(path: path, firstEdge: first, secondEdge: second)
         }
-        guard shape.area > 1e-6 else { throw .noArea(path: polygonPath) }
+        return shape.area > 1e-6 ? nil : .noArea(path: path)
     }
 }
 
 extension LineSettings {
-    func validate(path: String) throws(EventSettingsError) {
-        try check("\(path).dead_band", Double(deadBand), 0, 0.5)
-        try check("\(path).inertia_frames", Double(inertiaFrames), 1, 100)
-        try check("\(path).min_height", Double(minHeight), 0, 1)
-        try checkInside(a, path: "\(path).a", corner: 0)
-        try checkInside(b, path: "\(path).b", corner: 0)
-        guard a != b else { throw .noLength(path: path) }
+    func problems(path: String) -> [EventSettingsError] {
+        [
+            outside("\(path).dead_band", Double(deadBand), 0, 0.5),
+            outside("\(path).inertia_frames", Double(inertiaFrames), 1, 100),
+            outside("\(path).min_height", Double(minHeight), 0, 1),
+            outsideFrame(a, path: "\(path).a", corner: 0), outsideFrame(b, path: "\(path).b", corner: 0),
+            a == b ? EventSettingsError.noLength(path: path) : nil,
+        ].compactMap { $0 }
     }
 }
 
-private func check(_ path: String, _ value: Double, _ low: Double, _ high: Double) throws(EventSettingsError) {
-    guard value >= low, value <= high else { throw .outOfRange(path: path, found: value, low: low, high: high) }
+private func outside(_ path: String, _ value: Double, _ low: Double, _ high: Double) -> EventSettingsError? {
+    value >= low && value <= high ? nil : .outOfRange(path: path, found: value, low: low, high: high)
 }
 
-private func checkInside(_ point: Point, path: String, corner: Int) throws(EventSettingsError) {
-    guard (0...1).contains(point.x), (0...1).contains(point.y) else {
-        throw .outsideFrame(path: path, corner: corner, x: Double(point.x), y: Double(point.y))
-    }
+private func outsideFrame(_ point: Point, path: String, corner: Int) -> EventSettingsError? {
+    (0...1).contains(point.x) && (0...1).contains(point.y)
+        ? nil : .outsideFrame(path: path, corner: corner, x: Double(point.x), y: Double(point.y))
+}
+
+/// `3` and not `3.0`.
+private func plain(_ value: Double) -> String {
+    value == value.rounded() && abs(value) < 1e15 ? String(Int64(value)) : "\(value)"
 }

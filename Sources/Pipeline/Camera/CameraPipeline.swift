@@ -87,6 +87,7 @@ final class CameraPipeline: Sendable {
         let loop = shared.watch.loop("camera \(id.name)")
         var backOff = BackOff()
         var lastTold: CameraChange?
+        var reports = RepeatedReports()
         var isRepetition = false
         while endReason == nil {
             set(.connecting(attempt: backOff.failures + 1))
@@ -104,7 +105,7 @@ final class CameraPipeline: Sendable {
             }
             isRepetition = false
             let good = session.firstFrameAt.map { monotonicSeconds() - max(began, $0) } ?? 0
-            if session.firstFrameAt != nil { lastTold = nil }
+            if session.firstFrameAt != nil { (lastTold, reports) = (nil, RepeatedReports()) }
             let wait = backOff.failed(after: good, chance: Double.random(in: 0...1))
             let change = CameraChange(
                 failure.isStall ? .stalled : .offline, reason: failure.reason, attempt: backOff.failures, retryIn: wait)
@@ -113,7 +114,8 @@ final class CameraPipeline: Sendable {
                 teller?.change(change, ending: .lost)
                 lastTold = change
             }
-            logger.warning("\(failure.text); next attempt in \(fixed(wait, 1)) s")
+            let text = "\(failure.text); next attempt in \(fixed(wait, 1)) s"
+            if let line = reports.note(failure.reason, text, now: monotonicSeconds()) { logger.warning("\(line)") }
             set(.waiting(reason: failure.text, attempt: backOff.failures, seconds: wait))
             counters.reconnected()
             pause(until: monotonicSeconds() + wait, loop)
@@ -185,7 +187,8 @@ final class CameraPipeline: Sendable {
             keepPicture: shared.keepsPictures || settings.snapshots != .none,
             sampleFPS: settings.fps, startTimeUTC: wallMicroseconds(), connection: settings.connection)
         return try VideoSource(
-            try shared.secrets.expand(settings.url), camera: id, settings: source, interruption: interruption)
+            try shared.secrets.expand(settings.url), shownAs: redactedURL(settings.url), camera: id, settings: source,
+            interruption: interruption)
     }
 
     var connectionDeadline: Double { settings.connection.connectTimeout + settings.connection.probeTimeout + 20 }

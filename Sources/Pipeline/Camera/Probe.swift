@@ -17,7 +17,8 @@ public struct Probe: CustomStringConvertible {
         let settings = SourceSettings(
             inputSize: model.inputSize, threads: 1, sampleFPS: camera?.fps,
             connection: camera?.connection ?? ConnectionSettings())
-        let source = try VideoSource(try Secrets().expand(location), camera: CameraID("probe"), settings: settings)
+        let source = try VideoSource(
+            try Secrets().expand(location), shownAs: redactedURL(location), camera: CameraID("probe"), settings: settings)
         let opened = monotonicSeconds()
         var (frames, first, last) = (0, 0.0, 0.0)
         while monotonicSeconds() - opened < seconds, let frame = try source.next() {

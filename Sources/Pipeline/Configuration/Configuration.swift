@@ -30,9 +30,18 @@ public struct Configuration: Codable, Sendable, Equatable, CheckedSettings {
             ConfigurationError(problems: [ConfigurationProblem(file: path, line: nil, path: "", found: reason, allowed: "")])
         }
         guard FileManager.default.fileExists(atPath: path) else { throw refused("no such file") }
-        guard let bytes = FileManager.default.contents(atPath: path) else {
-            throw refused("cannot be read: it is a folder, or this user may not read it")
+        var isFolder: ObjCBool = false
+        _ = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+        // No more than is looked at, so that a device without an end is a file that is too long.
+        guard !isFolder.boolValue, let file = FileHandle(forReadingAtPath: path) else {
+            throw refused(isFolder.boolValue ? "is a folder" : "cannot be read by this user")
         }
+        var bytes = Data()
+        // A pipe gives what it has, again and again.
+        while bytes.count <= ConfigurationFile.largest,
+            let more = try? file.read(upToCount: ConfigurationFile.largest + 1 - bytes.count), !more.isEmpty
+        { bytes += more }
+        guard bytes.count <= ConfigurationFile.largest else { throw refused("has more than \(ConfigurationFile.largest) bytes") }
         guard let text = String(bytes: bytes, encoding: .utf8) else {
             throw refused("is no text in UTF-8: save it so, or convert it (iconv -f latin1 -t utf8)")
         }
@@ -45,7 +54,9 @@ public struct Configuration: Codable, Sendable, Equatable, CheckedSettings {
         problems += mqtt.problems().map { $0.under("mqtt") }
         problems += hooks.problems().map { $0.under("hooks") }
         problems += storage.problems().map { $0.under("storage") }
-        do { try log.validate() } catch { problems.append(error.settingProblem.under("log")) }
+        problems += log.problems().map { $0.settingProblem.under("log") }
+        problems += tracking.problems().map { $0.under("tracking") }
+        problems += rendering.problems().map { $0.under("rendering") }
         for (name, camera) in cameras.sorted(by: { $0.key < $1.key }) {
             problems += camera.problems(name: name).map { $0.under("cameras", name) }
         }
@@ -197,7 +208,7 @@ public struct CameraSettings: Codable, Sendable, Equatable, DefaultSettings {
         if let problem = urlProblem { problems.append(problem) }
         problems += connection.problems().map { $0.under("connection") }
         problems += motion.problems().map { $0.under("motion") }
-        do { try events.validate() } catch { problems.append(error.settingProblem.under("events")) }
+        problems += events.problems().map { $0.settingProblem.under("events") }
         return problems
     }
 }

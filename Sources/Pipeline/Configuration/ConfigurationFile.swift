@@ -25,24 +25,25 @@ enum ConfigurationFile {
         let fallback = try SettingsReader.tree(defaults)
         let value = try? reader.read(T.self, node: node, fallback: fallback, path: [], near: root)
         reader.hintAtOtherPlaces()
-        guard let value, reader.problems.isEmpty else {
-            throw ConfigurationError(problems: reader.problems.sorted { ($0.line ?? 0) < ($1.line ?? 0) })
+        var problems = reader.problems
+        for problem in (value as? any CheckedSettings)?.problems() ?? [] {
+            let found = located(problem, in: node, file: file)
+            if !reader.problems.contains(where: { $0.explains(found) }) { problems.append(found) }
         }
-        if let checked = value as? any CheckedSettings {
-            let problems = checked.problems().map { located($0, in: node, file: file) }
-            if !problems.isEmpty {
-                throw ConfigurationError(problems: problems.sorted { ($0.line ?? 0) < ($1.line ?? 0) })
-            }
+        guard let value, problems.isEmpty else {
+            throw ConfigurationError(problems: problems.sorted { ($0.line ?? 0) < ($1.line ?? 0) })
         }
         return value
     }
 
     private static let depthLimit = 100
+    /// Bytes.
+    static let largest = 1 << 20
 
     /// The parser goes down one call per level: text that is no configuration must not exhaust the stack. Brackets in quotes
     /// are counted too, which is on the safe side.
     private static func refusal(of yaml: String) -> String? {
-        guard yaml.utf8.count <= 1 << 20 else { return "\(yaml.utf8.count) bytes" }
+        guard yaml.utf8.count <= largest else { return "\(yaml.utf8.count) bytes" }
         var (brackets, dashes, indent) = (0, 0, 0)
         var isIndent = true
         for byte in yaml.utf8 {
@@ -66,7 +67,7 @@ enum ConfigurationFile {
         for key in problem.path {
             let next: Node? =
                 switch node {
-                case .mapping(let mapping)?: mapping[key]
+                case .mapping(let mapping)?: mapping.merged[key]
                 case .sequence(let list)?: Int(key).flatMap { list.indices.contains($0) ? list[$0] : nil }
                 default: nil
                 }
@@ -86,12 +87,26 @@ enum ConfigurationFile {
                 .composer(_, let problem, let mark, _):
                 (mark.line, problem)
             case .duplicatedKeysInMapping(let duplicates, let context):
-                (context.mark.line, "the same key twice: \(duplicates.sorted().joined(separator: ", "))")
+                (
+                    duplicates.compactMap { secondLine(of: $0, from: context.mark, in: yaml) }.min() ?? context.mark.line,
+                    "the same key twice: \(duplicates.sorted().joined(separator: ", ")); keep one of them"
+                )
             case .reader(let problem, _, _, _): (nil, problem)
             default: (nil, "\(error)")
             }
         return ConfigurationProblem(
             file: file, line: line, path: "", found: "this is no YAML: \(text)\(advice(text, line: line, in: yaml))", allowed: "")
+    }
+
+    /// Where a key of the mapping that begins at `mark` stands for the second time; nil when both stand in one line.
+    private static func secondLine(of key: String, from mark: Mark, in yaml: String) -> Int? {
+        let lines = yaml.split(separator: "\n", omittingEmptySubsequences: false).enumerated().dropFirst(mark.line - 1)
+        let places = lines.filter { _, line in
+            let text = line.drop { $0 == " " }
+            return line.count - text.count == mark.column - 1 && text.drop { "\"'".contains($0) }.hasPrefix(key)
+                && text.drop { "\"'".contains($0) }.dropFirst(key.count).drop { "\"' ".contains($0) }.hasPrefix(":")
+        }
+        return places.dropFirst().first.map { $0.offset + 1 }
     }
 
     /// What the parser's words mostly mean.
@@ -103,6 +118,7 @@ enum ConfigurationFile {
         if text.contains("mapping values are not allowed") || text.contains("could not find expected ':'") {
             return "; is a ':' missing before this, or are there quotes missing around a value with ': ' in it?"
         }
+        if text.contains("found another document") { return "; a configuration is one document: remove this `---` and what follows" }
         return text.hasPrefix("the same key") ? "" : "; allowed are `key: value` lines, indented by spaces"
     }
 }

@@ -30,7 +30,7 @@ struct SettingsDecoder: Decoder {
     private func mapping(_ node: Node?) throws -> Node.Mapping? {
         switch node {
         case nil: nil
-        case .mapping(let mapping)?: mapping
+        case .mapping(let mapping)?: mapping.merged
         default: throw corrupted(aGroupOfKeys)
         }
     }

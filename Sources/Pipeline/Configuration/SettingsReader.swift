@@ -4,8 +4,8 @@ internal import Yams
 
 /// Reads settings from YAML over their defaults and remembers everything that is wrong, instead of stopping at the first.
 ///
-/// A key that no settings type asks for is unknown. A value of the wrong type is reported and replaced by its default, so
-/// that the rest is read too.
+/// A key that no settings type asks for is unknown. A value of the wrong type is reported and replaced by its default, or by
+/// any value where there is none, so that the rest is read too; who has problems uses nothing of what was read.
 final class SettingsReader {
     let file: String
     private(set) var problems: [ConfigurationProblem] = []
@@ -14,7 +14,7 @@ final class SettingsReader {
 
     init(file: String) { self.file = file }
 
-    /// Thrown after the problem itself has been noted.
+    /// Thrown after the problem itself has been noted, where nothing can stand for the value.
     struct Unreadable: Error {}
 
     /// What one decoder was asked for.
@@ -34,7 +34,7 @@ final class SettingsReader {
         let fallback = try fallback ?? (type as? any DefaultSettings.Type).map { try Self.tree($0.init()) }
         if node == nil, fallback == nil, !(type is any OptionalType.Type) {
             note(path, near, found: "nothing", allowed: "this key is required: \(kindName(type))")
-            throw Unreadable()
+            return try Self.standIn(type)
         }
         let asked = Asked()
         let decoder = SettingsDecoder(
@@ -47,9 +47,21 @@ final class SettingsReader {
         } catch let error as DecodingError {
             guard case .dataCorrupted(let context) = error else { throw error }
             note(path, node ?? near, found: describe(node), allowed: caseNames(type) ?? context.debugDescription)
-            guard node != nil, let fallback else { throw Unreadable() }
+            guard node != nil, let fallback else { return try Self.standIn(type) }
             return try read(type, node: nil, fallback: fallback, path: path, near: near)
         }
+    }
+
+    /// Any value of a type, to go on with where the file has none.
+    private static func standIn<T: Decodable>(_ type: T.Type) throws -> T {
+        for text in ["0", "false", "[]", "[0, 0]", "{}"] {
+            guard let node = try Yams.compose(yaml: text) else { continue }
+            let decoder = SettingsDecoder(
+                node: node, fallback: nil, codingPath: [], asked: Asked(), reader: SettingsReader(file: ""), near: node)
+            if let value = try? T(from: decoder) { return value }
+        }
+        guard let value = (type as? any CaseIterable.Type)?.firstCase as? T else { throw Unreadable() }
+        return value
     }
 
     /// Keys that are unknown where they stand and known elsewhere get that place as a hint. To be asked when all is read.
@@ -83,7 +95,7 @@ final class SettingsReader {
 
     private func noteUnknownKeys(of node: Node?, _ asked: Asked, _ path: [any CodingKey]) {
         guard asked.isMapping, !asked.takesAnyKey, case .mapping(let mapping)? = node else { return }
-        for (key, _) in mapping {
+        for (key, _) in mapping.merged {
             let name = key.scalar?.string ?? "(not a name)"
             guard !asked.keys.contains(name) else { continue }
             problems.append(
@@ -153,5 +165,29 @@ extension Optional: OptionalType {}
 extension CaseIterable {
     fileprivate static var names: [String] {
         allCases.map { ($0 as? any RawRepresentable).map { "\($0.rawValue)" } ?? "\($0)" }
+    }
+
+    fileprivate static var firstCase: Any? { allCases.first }
+}
+
+extension Node.Mapping {
+    /// With the keys that `<<: *name`, or a list of such, brings in where this mapping has none of its own (YAML 1.1).
+    ///
+    /// Only as much as a person would write: names that stand for each other many times over are not followed.
+    var merged: Node.Mapping {
+        var budget = 200
+        return merged(&budget)
+    }
+
+    private func merged(_ budget: inout Int) -> Node.Mapping {
+        let merge = "<<"
+        guard let more = self[merge], budget > 0 else { return self }
+        budget -= 1
+        var result = self
+        result[merge] = nil
+        for source in more.mapping.map({ [$0] }) ?? more.sequence?.compactMap(\.mapping) ?? [] {
+            for (key, value) in source.merged(&budget) where result[key] == nil { result[key] = value }
+        }
+        return result
     }
 }

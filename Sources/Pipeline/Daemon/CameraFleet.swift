@@ -26,6 +26,8 @@ final class CameraFleet: Sendable {
             let stays = wanted[name].map { $0 == camera.settings && old != nil } ?? false
             guard !stays else { continue }
             camera.stop(wanted[name] == nil ? .disabled : .restart)
+            let news = wanted[name] == nil ? "ends, the configuration has it no more" : "starts anew with new settings"
+            logger.notice("camera \(name): \(news)")
             leaving.append(camera)
         }
         joinAll(leaving, within: 10)

@@ -28,6 +28,8 @@ public final class Daemon: @unchecked Sendable {
     /// Reads the configuration and the network.
     /// - Throws: `ConfigurationError`, `ModelMissing` or `EngineError`.
     public init(file: String, environment: [String: String], logger: Logger) throws {
+        // Until the network is read nobody listens to these, and their default is to end the process.
+        for number in [SIGHUP, SIGUSR1] { signal(number, SIG_IGN) }
         self.file = file
         self.environment = environment
         self.logger = logger
@@ -122,14 +124,21 @@ public final class Daemon: @unchecked Sendable {
     private func startTimers() {
         let watchdog = notifier.watchdogMicroseconds.map { Double($0) / 1e6 / 3 }
         let feeder = WatchdogFeeder(watch: self.watch, notifier: notifier, logger: logger)
-        every(min(watchdog ?? 5, 5)) { feeder.feed() }
+        let told = Mutex(statusLine)
+        every(min(watchdog ?? 5, 5)) { [self] in
+            feeder.feed()
+            let line = statusLine
+            let isNews = told.withLock { told in
+                defer { told = line }
+                return told != line
+            }
+            if isNews { notifier.status(line) }
+        }
         every(60) { [self] in
             for camera in fleet.all { camera.writeStatistics() }
-            notifier.status(statusLine)
             Heap.trim()
         }
     }
-
 
     private func every(_ seconds: Double, _ body: @escaping @Sendable () -> Void) {
         let timer = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "hcqd.timer"))
@@ -138,6 +147,7 @@ public final class Daemon: @unchecked Sendable {
         timer.activate()
         timers.append(timer)
     }
+
     private static func surroundings(
         _ configuration: Configuration, _ environment: [String: String], _ logger: Logger, _ watch: LoopWatch,
         _ live: LiveMoments, _ ears: EventEars

@@ -71,16 +71,23 @@ final class DaemonServices: @unchecked Sendable {
         let settings = configuration.mqtt
         guard settings.enabled else { return nil }
         do {
-            let cameras = configuration.cameras.filter { $0.value.enabled }.sorted { $0.key < $1.key }.map {
-                MQTTService.Camera(name: $0.key, zones: $0.value.events.zones.map(\.name))
+            let former = running.map { running in
+                running.mqtt.enabled
+                    ? MQTTTopics(prefix: running.mqtt.prefix).retained(of: Self.mqttCameras(running), discovers: running.mqtt.discovery) : []
             }
             return MQTTService(
                 settings, username: try secrets.expand(settings.username),
                 password: try secrets.expand(settings.password),
-                cameras: cameras, storage: configuration.storage, tally: tally, watch: watch, logger: logger)
+                cameras: Self.mqttCameras(configuration), former: former ?? [], storage: configuration.storage, tally: tally, watch: watch, logger: logger)
         } catch {
             logger.error("mqtt is off: ${\(error.name)} stands for nothing")
             return nil
+        }
+    }
+
+    private static func mqttCameras(_ configuration: Configuration) -> [MQTTService.Camera] {
+        configuration.cameras.filter { $0.value.enabled }.sorted { $0.key < $1.key }.map {
+            MQTTService.Camera(name: $0.key, zones: $0.value.events.zones.map(\.name))
         }
     }
 

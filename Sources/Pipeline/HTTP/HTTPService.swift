@@ -32,16 +32,30 @@ final class HTTPService: Sendable {
         self.server = server
         task = Task {
             var reports = RepeatedReports(interval: 60)
+            let news = Task {
+                while !(await server.isListening) { try await Task.sleep(for: .milliseconds(20)) }
+                let port = await server.listeningAddress.flatMap(Self.port) ?? UInt16(clamping: settings.port)
+                logger.notice("http: listening on \(settings.address):\(port)")
+            }
+            defer { news.cancel() }
             while !Task.isCancelled {
                 do { try await server.run() } catch {
                     if Task.isCancelled { return }
-                    let text = "http \(settings.address):\(settings.port): \(error); trying again"
+                    var reason = "\(error)"
+                    if case SocketError.failed(_, _, let message)? = error as? SocketError { reason = message }
+                    let text = "http \(settings.address):\(settings.port): \(reason); trying again every 5 s"
                     if let line = reports.note("http", text, now: monotonicSeconds()) { logger.error("\(line)") }
                 }
                 try? await Task.sleep(for: .seconds(5))
             }
         }
-        logger.notice("http: listening on \(settings.address):\(settings.port)")
+    }
+
+    private static func port(_ address: Socket.Address) -> UInt16? {
+        switch address {
+        case .ip4(_, let port), .ip6(_, let port): port
+        default: nil
+        }
     }
 
     func stop() {

@@ -10,6 +10,8 @@ final class MQTTPublisher {
     let topics: MQTTTopics
     let tally: MQTTTally
     private let discovers: Bool
+    /// Topics that hold what nobody will change any more.
+    private var stale: [String]
     private var logs: [Log]
     /// Lines on their way, by the message's number.
     private var underWay: [Int32: (log: Int, sequence: UInt64)] = [:]
@@ -20,14 +22,16 @@ final class MQTTPublisher {
         let path: String
         var position: MQTTPosition
         var follower: LogFollower
-        /// People being followed, as far as the lines sent tell.
-        var open: Set<String> = []
     }
 
-    init(_ settings: MQTTSettings, cameras: [MQTTService.Camera], storage: StorageSettings, tally: MQTTTally) {
+    /// - Parameter former: Topics in which the configuration before this one left something.
+    init(
+        _ settings: MQTTSettings, cameras: [MQTTService.Camera], former: [String], storage: StorageSettings, tally: MQTTTally
+    ) {
         self.tally = tally
         topics = MQTTTopics(prefix: settings.prefix)
         discovers = settings.discovery
+        stale = Set(former).subtracting(topics.retained(of: cameras, discovers: discovers)).sorted()
         let state = storage.stateDirectory.isEmpty ? storage.directory : storage.stateDirectory
         logs = cameras.map { camera in
             let id = CameraID(camera.name)
@@ -44,6 +48,8 @@ final class MQTTPublisher {
     /// Says who is there.
     func begin(_ session: MQTTSession) throws(MQTTError) {
         try session.publish(topics.available, Array("online".utf8), retain: true)
+        for topic in stale { try session.publish(topic, [], retain: true) }
+        stale = []
         for log in logs where discovers {
             for message in topics.discovery(of: log.camera.name, zones: log.camera.zones) {
                 try session.publish(message.topic, message.payload, retain: true)
@@ -102,8 +108,10 @@ final class MQTTPublisher {
         switch event.type {
         case "start", "end":
             let id = event.id ?? ""
-            if event.type == "start" { logs[i].open.insert(id) } else { logs[i].open.remove(id) }
-            try say(topics.people(camera), "\(logs[i].open.count)")
+            tally.change {
+                if event.type == "start" { $0.open[camera, default: []].insert(id) } else { $0.open[camera]?.remove(id) }
+            }
+            try say(topics.people(camera), "\(tally.counts.open[camera]?.count ?? 0)")
         case "occupancy": try say(topics.people(camera, zone: event.zone ?? ""), "\(event.count ?? 0)")
         case "camera_online": try say(topics.status(camera), "online")
         case "camera_offline", "camera_stalled": try say(topics.status(camera), "offline")

@@ -19,12 +19,12 @@ final class MQTTService: Sendable {
     private let ended = DispatchSemaphore(value: 0)
 
     init(
-        _ settings: MQTTSettings, username: String, password: String, cameras: [Camera], storage: StorageSettings,
-        tally: MQTTTally, watch: LoopWatch, logger: Logger
+        _ settings: MQTTSettings, username: String, password: String, cameras: [Camera], former: [String],
+        storage: StorageSettings, tally: MQTTTally, watch: LoopWatch, logger: Logger
     ) {
         let loop = watch.loop("mqtt")
         let thread = Thread { [self] in
-            let publisher = MQTTPublisher(settings, cameras: cameras, storage: storage, tally: tally)
+            let publisher = MQTTPublisher(settings, cameras: cameras, former: former, storage: storage, tally: tally)
             run(settings, username, password, publisher, loop, logger)
             tally.change { $0.isConnected = false }
             loop.rest()

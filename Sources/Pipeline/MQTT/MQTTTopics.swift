@@ -16,9 +16,18 @@ struct MQTTTopics {
     /// `online` or `offline`, retained.
     func status(_ camera: String) -> String { "\(prefix)/\(camera)/status" }
 
+    /// Every topic in which something is retained for these cameras.
+    func retained(of cameras: [MQTTService.Camera], discovers: Bool) -> [String] {
+        [available]
+            + cameras.flatMap { camera in
+                let found = discovers ? discovery(of: camera.name, zones: camera.zones).map(\.topic) : []
+                return found + [people(camera.name), status(camera.name)] + camera.zones.map { people(camera.name, zone: $0) }
+            }
+    }
+
     /// What Home Assistant reads to know a camera's sensors. Source: its documentation, MQTT discovery.
     func discovery(of camera: String, zones: [String]) -> [(topic: String, payload: [UInt8])] {
-        let id = "hcqd_" + String(camera.map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" })
+        let id = "hcqd_" + Self.identifier(camera)
         let device: [String: Any] = ["identifiers": [id], "name": camera, "manufacturer": "hcqd", "model": "camera"]
         var sensors: [(kind: String, key: String, config: [String: Any])] = [
             ("sensor", "people", ["name": "People", "state_topic": people(camera), "icon": "mdi:account-multiple"]),
@@ -31,7 +40,7 @@ struct MQTTTopics {
             ),
         ]
         for zone in zones {
-            let key = "people_" + String(zone.map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" })
+            let key = "people_" + Self.identifier(zone)
             sensors.append(
                 ("sensor", key, ["name": "People in \(zone)", "state_topic": people(camera, zone: zone), "icon": "mdi:account-group"]))
         }
@@ -44,6 +53,15 @@ struct MQTTTopics {
             guard let json = try? JSONSerialization.data(withJSONObject: config, options: [.sortedKeys, .withoutEscapingSlashes]) else { return nil }
             return ("homeassistant/\(sensor.kind)/\(id)/\(sensor.key)/config", Array(json))
         }
+    }
+
+    /// A name in letters, digits and `_`, which is all that Home Assistant takes; names that differ stay different.
+    private static func identifier(_ name: String) -> String {
+        let plain = String(name.map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" })
+        if plain == name { return name }
+        // FNV-1a, 32 bits.
+        let hash = name.utf8.reduce(UInt32(2_166_136_261)) { ($0 ^ UInt32($1)) &* 16_777_619 }
+        return "\(plain)_\(String(hash, radix: 36))"
     }
 
     /// A name as one level of a topic.

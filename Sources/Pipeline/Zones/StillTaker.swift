@@ -42,7 +42,7 @@ struct StillTaker {
 
     private func frames(for seconds: Double) throws -> [Frame] {
         let source = try VideoSource(
-            try Secrets().expand(location), camera: camera,
+            try Secrets().expand(location), shownAs: redactedURL(location), camera: camera,
             settings: SourceSettings(
                 inputSize: model.inputSize, keepPicture: true, sampleFPS: 4, connection: settings.connection))
         let end = monotonicSeconds() + seconds
