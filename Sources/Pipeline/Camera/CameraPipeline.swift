@@ -95,6 +95,8 @@ final class CameraPipeline: Sendable {
                 self, loop: loop, attempt: backOff.failures + 1, isRepetition: isRepetition)
             let began = monotonicSeconds()
             let ending = session.run()
+            // What its decoder held goes back to the system at once: it may be long until the camera returns.
+            Heap.trim()
             guard endReason == nil else { break }
             guard case .failed(let failure) = ending else {
                 teller?.change(CameraChange(.discontinuity, reason: "end_of_file"), ending: .endOfStream)
