@@ -57,11 +57,14 @@ extension NetworkConfiguration {
         _ name: String, _ path: WritableKeyPath<Self, Int>, from least: Int, to most: Int = 65_536
     ) -> Field {
         Field(name: name) { (configuration, value, name) throws(EngineError) in
-            guard case .number(let number) = value, let whole = Int(exactly: number), whole >= least, whole <= most else {
+            guard case .number(let number) = value, let whole = Int(exactly: number), whole >= least, whole <= most
+            else {
                 throw .wrongField(name: name, found: value.text, expected: "a whole number from \(least) to \(most)")
             }
             configuration[keyPath: path] = whole
-        } write: { "\($0[keyPath: path])" }
+        } write: {
+            "\($0[keyPath: path])"
+        }
     }
 
     private static func choice<Choice: RawRepresentable & CaseIterable>(
@@ -73,7 +76,9 @@ extension NetworkConfiguration {
                 throw .wrongField(name: name, found: value.text, expected: "one of \(allowed)")
             }
             configuration[keyPath: path] = choice
-        } write: { "\"\($0[keyPath: path].rawValue)\"" }
+        } write: {
+            "\"\($0[keyPath: path].rawValue)\""
+        }
     }
 
     private static func colour(_ name: String, _ path: WritableKeyPath<Self, [Float]>, above least: Float) -> Field {
@@ -88,7 +93,9 @@ extension NetworkConfiguration {
                 throw .wrongField(name: name, found: value.text, expected: "a list of 3 numbers\(bound)")
             }
             configuration[keyPath: path] = numbers
-        } write: { "[" + $0[keyPath: path].map { "\($0)" }.joined(separator: ", ") + "]" }
+        } write: {
+            "[" + $0[keyPath: path].map { "\($0)" }.joined(separator: ", ") + "]"
+        }
     }
 
     private static func share(
@@ -99,7 +106,9 @@ extension NetworkConfiguration {
                 throw .wrongField(name: name, found: value.text, expected: expected)
             }
             configuration[keyPath: path] = Float(number)
-        } write: { "\($0[keyPath: path])" }
+        } write: {
+            "\($0[keyPath: path])"
+        }
     }
 
     private static var fields: [Field] {
@@ -162,12 +171,16 @@ extension NetworkConfiguration {
         if points % 2 != 0 || heads * points / 2 != joints - 1 {
             throw .wrongField(
                 name: "points", found: "\(points)",
-                expected: "an even number with heads x points / 2 = joints - 1, that is \(heads) x points / 2 = \(joints - 1)")
+                expected:
+                    "an even number with heads x points / 2 = joints - 1, that is \(heads) x points / 2 = \(joints - 1)"
+            )
         }
         if queryStart == .proposals && (backbone != .esnetPAN || !poseInKeys || keypointSpace == .image) {
             throw .wrongField(
                 name: "query_start", found: "\"proposals\"",
-                expected: "\"learned\" unless backbone is \"esnet_pan\", K holds the joints and keypoint_space is \"canonical\"")
+                expected:
+                    "\"learned\" unless backbone is \"esnet_pan\", K holds the joints and keypoint_space is \"canonical\""
+            )
         }
         if jointGrid > 0 && queryStart != .proposals {
             throw .wrongField(

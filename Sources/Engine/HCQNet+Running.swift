@@ -63,11 +63,14 @@ extension HCQNet {
 
     private func refuseWrong(_ chosen: [Float], _ size: PixelSize) throws(EngineError) {
         let positions = [8, 16, 32, 64].reduce(0) { $0 + ((size.width + $1 - 1) / $1) * ((size.height + $1 - 1) / $1) }
-        let isRight = chosen.count == configuration.queries
+        let isRight =
+            chosen.count == configuration.queries
             && chosen.allSatisfy { $0 >= Float(-positions) && $0 < Float(positions) && $0 == $0.rounded() }
         guard configuration.queryStart == .proposals, isRight else {
             throw .wrongInput(
-                reason: "'chosen' must hold \(configuration.queries) positions among \(positions) for a network whose queries start from proposals")
+                reason:
+                    "'chosen' must hold \(configuration.queries) positions among \(positions) for a network whose queries start from proposals"
+            )
         }
     }
 

@@ -140,7 +140,8 @@ extension HCQNet {
     /// E and K before the first refinement.
     /// - Returns: the choice and what it was made from, where the queries start from proposals.
     private func startQueries(
-        _ maps: Pyramid, _ features: Features, _ towerMaps: Pyramid?, into queries: Queries, choose: ((Tensor) -> Void)?,
+        _ maps: Pyramid, _ features: Features, _ towerMaps: Pyramid?, into queries: Queries,
+        choose: ((Tensor) -> Void)?,
         using pass: Pass
     ) -> (chosen: Tensor, proposals: Proposals)? {
         switch decoder.start {
@@ -148,7 +149,9 @@ extension HCQNet {
             learned(into: queries, using: pass)
             return nil
         case .proposals(let start):
-            guard let proposalHead, let stride64 = maps.stride64 else { preconditionFailure("proposals need stride 64") }
+            guard let proposalHead, let stride64 = maps.stride64 else {
+                preconditionFailure("proposals need stride 64")
+            }
             pass.books.enter(.proposals)
             let proposals = proposalHead(maps, stride64, using: pass)
             pass.books.mark("heads")

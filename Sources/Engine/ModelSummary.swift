@@ -6,9 +6,14 @@ extension HCQNet {
     public func summary(for size: PixelSize) -> String {
         let plan = Pass(threads: 1)
         let extraction = PeopleExtraction(configuration)
-        forward(size, Constants(self, size: size), using: plan) { _ in } _: { extraction.reserve($0, using: plan) }
+        forward(size, Constants(self, size: size), using: plan) { _ in
+        } _: {
+            extraction.reserve($0, using: plan)
+        }
         let books = plan.books
-        func giga(_ count: Int) -> String { Self.padded(Self.number(Double(count) / 1e9, digits: count < 10_000_000 ? 6 : 3), 12) }
+        func giga(_ count: Int) -> String {
+            Self.padded(Self.number(Double(count) / 1e9, digits: count < 10_000_000 ? 6 : 3), 12)
+        }
         var lines = ["configuration  \(configuration.json)", "parameters     \(parameterCount)", ""]
         lines.append("GMACs at \(size.width)x\(size.height)")
         for module in Module.allCases where books.macs[module.rawValue] > 0 {

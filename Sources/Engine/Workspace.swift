@@ -37,7 +37,8 @@ public final class Workspace: @unchecked Sendable {
         constants = Constants(network, size: size)
         extraction = PeopleExtraction(network.configuration)
         plan = Pass(threads: threads)
-        network.forward(size, constants, using: plan) { _ in } _: { [plan, extraction] output in
+        network.forward(size, constants, using: plan) { _ in
+        } _: { [plan, extraction] output in
             extraction.reserve(output, using: plan)
         }
         pass = Pass(threads: threads, plan: plan)

@@ -88,7 +88,9 @@ struct PictureNumbers {
             _ = bits.golomb()
             _ = bits.take(1)
             if bits.take(1) == 1 {
-                for list in 0..<(chroma == 3 ? 12 : 8) where bits.take(1) == 1 { bits.skipScalingList(of: list < 6 ? 16 : 64) }
+                for list in 0..<(chroma == 3 ? 12 : 8) where bits.take(1) == 1 {
+                    bits.skipScalingList(of: list < 6 ? 16 : 64)
+                }
             }
         }
         set.frameNumberBits = 4 + Int(min(12, bits.golomb()))

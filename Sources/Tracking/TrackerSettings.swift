@@ -68,7 +68,8 @@ public struct TrackerSettings: Codable, Sendable, Equatable, CheckedSettings {
         let others = [
             SettingProblem.outside(1...1000, "confirming_hits", confirmingHits),
             SettingProblem.outside(0.001...3600, "longest_step", longestStep, unit: "seconds"),
-            SettingProblem.outside(0...1000, "staleness", staleness), SettingProblem.outside(0...10, "box_margin", boxMargin),
+            SettingProblem.outside(0...1000, "staleness", staleness),
+            SettingProblem.outside(0...10, "box_margin", boxMargin),
             SettingProblem.outside(0...10, "uncertainty_margin", uncertaintyMargin),
             SettingProblem.outside(0...0.999, "embedding_floor", embeddingFloor),
         ]
@@ -135,7 +136,8 @@ public struct MotionSettings: Codable, Sendable, Equatable {
 
     func problems() -> [SettingProblem] {
         [
-            ("acceleration", acceleration), ("growth", growth), ("position_noise", positionNoise), ("size_noise", sizeNoise),
+            ("acceleration", acceleration), ("growth", growth), ("position_noise", positionNoise),
+            ("size_noise", sizeNoise),
             ("persistence", persistence), ("growth_persistence", growthPersistence),
         ].compactMap { SettingProblem.outside(0.0001...3600, $0, $1) }
     }

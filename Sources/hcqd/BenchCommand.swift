@@ -32,7 +32,9 @@ struct BenchCommand: ParsableCommand {
     @Flag(help: "The least time of every stage and layer.")
     var profile = false
 
-    @Flag(help: ArgumentHelp("Read numbers of passes from standard input; answer each with their times.", visibility: .hidden))
+    @Flag(
+        help: ArgumentHelp(
+            "Read numbers of passes from standard input; answer each with their times.", visibility: .hidden))
     var turns = false
 
     func validate() throws {
@@ -66,7 +68,8 @@ struct BenchCommand: ParsableCommand {
         } else {
             print(
                 "\(size.width)x\(size.height) on \(workspace.threads) cores: \(rounded(times[0])) ms at best, "
-                    + "median \(rounded(times[passes / 2])) ms; workspace \(workspace.bytes >> 20) MiB; \(people) people")
+                    + "median \(rounded(times[passes / 2])) ms; workspace \(workspace.bytes >> 20) MiB; \(people) people"
+            )
         }
         if profile {
             for entry in workspace.profile {

@@ -22,7 +22,9 @@ struct CheckCommand: ParsableCommand {
             let warnings = configuration.missingSecrets(Secrets(), file: file) + configuration.missingFiles(file: file)
             for warning in warnings { complain("warning: \(warning)") }
             let count = configuration.cameras.values.count { $0.enabled }
-            print("\(file): right, \(count == 0 ? "but there is no camera in it" : count == 1 ? "1 camera" : "\(count) cameras")")
+            print(
+                "\(file): right, \(count == 0 ? "but there is no camera in it" : count == 1 ? "1 camera" : "\(count) cameras")"
+            )
         }
     }
 }

@@ -44,7 +44,9 @@ struct ModelCommand: ParsableCommand {
                   hcqd model new --config C.json --seed 7 -o M.safetensors
                 """)
 
-        @Option(help: "The configuration; the paper's model with ResNet-50 by default.", completion: .file(extensions: ["json"]))
+        @Option(
+            help: "The configuration; the paper's model with ResNet-50 by default.",
+            completion: .file(extensions: ["json"]))
         var config: String?
 
         @Option(help: "Where the random numbers start.")

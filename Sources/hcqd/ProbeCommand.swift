@@ -15,7 +15,9 @@ struct ProbeCommand: ParsableCommand {
     @Argument(help: "A URL, a device, a file, or with --config a camera's name.")
     var source: String
 
-    @Option(help: "Take the camera and the model's settings from this configuration.", completion: .file(extensions: ["yaml"]))
+    @Option(
+        help: "Take the camera and the model's settings from this configuration.",
+        completion: .file(extensions: ["yaml"]))
     var config: String?
 
     @Option(help: "How long to look, seconds.")

@@ -58,7 +58,9 @@ extension ModelCommand {
                 }
             }
             let (layers, kept) = try orExit(.input) { () throws(EngineError) in try calibration.write(to: output) }
-            print("\(output): \(layers) layers in int8, \(kept) tensors as they were; \(calibration.pictures) pictures seen")
+            print(
+                "\(output): \(layers) layers in int8, \(kept) tensors as they were; \(calibration.pictures) pictures seen"
+            )
         }
     }
 }

@@ -57,7 +57,9 @@ struct ReplayCommand: ParsableCommand {
     @Option(help: "The camera's name in the log; by default the clip's.")
     var camera: String?
 
-    @Option(help: "Take the tracker's settings, and with --camera its zones and lines, from this file.", completion: .file())
+    @Option(
+        help: "Take the tracker's settings, and with --camera its zones and lines, from this file.", completion: .file()
+    )
     var config: String?
 
     @Option(help: ArgumentHelp("What the network sees, such as 640x384; fits the clip by default.", valueName: "WxH"))
@@ -69,7 +71,9 @@ struct ReplayCommand: ParsableCommand {
     @Option(help: "Cores that work on one frame.")
     var threads: Int?
 
-    @Option(help: ArgumentHelp("Write what was found for other tools, in the format that --format names.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "Write what was found for other tools, in the format that --format names.", valueName: "file"))
     var export: String?
 
     @Option(
@@ -81,7 +85,8 @@ struct ReplayCommand: ParsableCommand {
 
     enum Export: String, ExpressibleByArgument, CaseIterable { case coco, mot, mots, people }
 
-    @Option(help: "In a mot export, fill a track's holes by straight lines if they last no longer than so many seconds.")
+    @Option(
+        help: "In a mot export, fill a track's holes by straight lines if they last no longer than so many seconds.")
     var fill = 0.0
 
     @Flag(help: "Write the best view of every person as a picture, into a directory beside the log.")
@@ -94,12 +99,16 @@ struct ReplayCommand: ParsableCommand {
     var quiet = false
 
     func validate() throws {
-        guard replay != nil else { throw ValidationError("Name a clip with --replay, or a command; `hcqd --help` lists them.") }
+        guard replay != nil else {
+            throw ValidationError("Name a clip with --replay, or a command; `hcqd --help` lists them.")
+        }
         if let sampleFps, sampleFps <= 0 { throw ValidationError("--sample-fps \(sampleFps): must be above 0.") }
         if let fps, fps <= 0 { throw ValidationError("--fps \(fps): must be above 0.") }
         if let start, start < 0 { throw ValidationError("--start \(start): must be 0 or more seconds.") }
         if let end, end <= (start ?? 0) { throw ValidationError("--end \(end): must be after the start.") }
-        if let threshold, !(0...1).contains(threshold) { throw ValidationError("--threshold \(threshold): must be 0...1.") }
+        if let threshold, !(0...1).contains(threshold) {
+            throw ValidationError("--threshold \(threshold): must be 0...1.")
+        }
         for (name, value) in [("workers", workers), ("threads", threads)] {
             if let value, !(1...256).contains(value) { throw ValidationError("--\(name) \(value): must be 1...256.") }
         }
@@ -109,7 +118,9 @@ struct ReplayCommand: ParsableCommand {
         if !(fill >= 0) { throw ValidationError("--fill \(fill): must be 0 or more seconds.") }
         if fill > 0, format != .mot { throw ValidationError("--fill goes with --format mot.") }
         if redact, annotate == nil, !snapshots { throw ValidationError("--redact needs --annotate or --snapshots.") }
-        if snapshots, output == "-" { throw ValidationError("--snapshots needs a directory; --output is standard output.") }
+        if snapshots, output == "-" {
+            throw ValidationError("--snapshots needs a directory; --output is standard output.")
+        }
     }
 
     func run() throws {
@@ -138,7 +149,8 @@ struct ReplayCommand: ParsableCommand {
             if let camera {
                 guard let settings = configuration.cameras[camera] else {
                     let known = configuration.cameras.keys.sorted().joined(separator: ", ")
-                    throw ValidationError("--camera \(camera): the configuration knows \(known.isEmpty ? "no camera" : known).")
+                    throw ValidationError(
+                        "--camera \(camera): the configuration knows \(known.isEmpty ? "no camera" : known).")
                 }
                 options.events = settings.events
             }

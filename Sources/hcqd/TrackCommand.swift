@@ -42,7 +42,8 @@ struct TrackCommand: ParsableCommand {
     var fill = 1.0
     @Option(help: "Take this from people: joints, masks or embeddings; may be given often.")
     var without: [Part] = []
-    @Flag(inversion: .prefixedNo, help: "Whether people whose box, mask and joints disagree lose score, as in a replay.")
+    @Flag(
+        inversion: .prefixedNo, help: "Whether people whose box, mask and joints disagree lose score, as in a replay.")
     var veto = true
     @Option(help: "A setting of the tracker, as name=value; may be given often.")
     var set: [String] = []

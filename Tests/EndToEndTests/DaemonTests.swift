@@ -37,7 +37,9 @@ import Testing
         try daemon.waitForLines("jumping") { $0.contains { $0.type == "discontinuity" } }
         try daemon.waitForLines("garbage") { $0.contains { $0.type == "camera_online" } }
         try daemon.waitForLines("dripping") { $0.contains { ["camera_stalled", "camera_offline"].contains($0.type) } }
-        try daemon.waitForLines("sound") { $0.contains { $0.type == "camera_offline" && $0.reason == "no_usable_video" } }
+        try daemon.waitForLines("sound") {
+            $0.contains { $0.type == "camera_offline" && $0.reason == "no_usable_video" }
+        }
         try daemon.waitForLines("liar") { $0.contains { ["camera_stalled", "camera_offline"].contains($0.type) } }
         try daemon.waitForLines("wrapping") { $0.contains { $0.type == "start" } }
         #expect(!daemon.lines("wrapping").contains { $0.type == "discontinuity" })
@@ -48,7 +50,10 @@ import Testing
         let ending = daemon.stop()
         #expect(ending.status == 0, "\(daemon.journal)")
         #expect(ending.seconds < 5)
-        for name in ["good", "second", "frozen", "closing", "refused", "locked", "garbage", "jumping", "wrapping", "dripping", "sound", "liar", "resizing"] {
+        for name in [
+            "good", "second", "frozen", "closing", "refused", "locked", "garbage", "jumping", "wrapping", "dripping",
+            "sound", "liar", "resizing",
+        ] {
             daemon.checkStory(name)
         }
         #expect(!daemon.journal.contains("stuck"))
@@ -68,7 +73,8 @@ import Testing
         }
         func frames(_ metric: String) -> [String: Double] {
             var found: [String: Double] = [:]
-            for line in (daemon.get("metrics") ?? "").split(separator: "\n") where line.hasPrefix("hcqd_frames_\(metric)_total{") {
+            for line in (daemon.get("metrics") ?? "").split(separator: "\n")
+            where line.hasPrefix("hcqd_frames_\(metric)_total{") {
                 found[String(line.split(separator: "\"")[1])] = line.split(separator: " ").last.flatMap { Double($0) }
             }
             return found
@@ -79,7 +85,9 @@ import Testing
         let came = frames("received").merging(received) { $0 - $1 }
         // A camera gets all that it sends or as much as the one that sends most.
         for name in ["slow", "limited"] {
-            #expect(gained[name, default: 0] >= 0.7 * min(came[name, default: 0], gained["fast", default: 0]), "\(gained) of \(came)")
+            #expect(
+                gained[name, default: 0] >= 0.7 * min(came[name, default: 0], gained["fast", default: 0]),
+                "\(gained) of \(came)")
         }
         #expect(gained["limited", default: 0] <= 8 * 2 + 4, "\(gained)")
         #expect(gained["dead", default: 0] == 0)
@@ -194,7 +202,9 @@ import Testing
     @Test func damagedRequestsDoNoHarm() throws {
         let daemon = try LiveDaemon(cameras: "  door: {url: \"rtsp://127.0.0.1:9/\"}\n", in: folder)
         func descriptors() -> Double {
-            let line = (daemon.get("metrics") ?? "").split(separator: "\n").first { $0.hasPrefix("hcqd_open_descriptors ") }
+            let line = (daemon.get("metrics") ?? "").split(separator: "\n").first {
+                $0.hasPrefix("hcqd_open_descriptors ")
+            }
             return line.flatMap { Double($0.split(separator: " ")[1]) } ?? .infinity
         }
         try daemon.waitForLines("door") { !$0.isEmpty }

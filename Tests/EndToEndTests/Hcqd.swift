@@ -13,7 +13,8 @@ enum Hcqd {
 
     /// Beside the test bundle: SwiftPM builds both into one directory.
     static let binary: URL = {
-        let directory = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent()
+        let directory = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
+            .deletingLastPathComponent()
         return directory.appendingPathComponent("hcqd")
     }()
 
@@ -61,7 +62,8 @@ enum Hcqd {
             "decoder_layers":2,"decoder_ffn":128}
             """
         try configuration.write(to: folder.url.appendingPathComponent("net.json"), atomically: true, encoding: .utf8)
-        let made = try run("model", "new", "--config", "net.json", "--seed", "\(seed)", "-o", "net.safetensors", in: folder)
+        let made = try run(
+            "model", "new", "--config", "net.json", "--seed", "\(seed)", "-o", "net.safetensors", in: folder)
         try #require(made.status == 0, "\(made.errors)")
         return "net.safetensors"
     }

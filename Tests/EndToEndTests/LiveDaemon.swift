@@ -8,9 +8,12 @@ final class TestCamera {
 
     init(in folder: Scratch, fps: Int = 10) throws {
         try folder.ffmpeg(
-            "-i", Hcqd.clip, "-t", "10", "-s", "384x288", "-c:v", "libx264", "-preset", "ultrafast", "-g", "10", "-bf", "0",
+            "-i", Hcqd.clip, "-t", "10", "-s", "384x288", "-c:v", "libx264", "-preset", "ultrafast", "-g", "10", "-bf",
+            "0",
             "-pix_fmt", "yuv420p", "-bsf:v", "h264_mp4toannexb", "day.h264")
-        try folder.ffmpeg("-i", "day.h264", "-s", "320x240", "-c:v", "libx264", "-preset", "ultrafast", "-g", "10", "-bf", "0", "night.h264")
+        try folder.ffmpeg(
+            "-i", "day.h264", "-s", "320x240", "-c:v", "libx264", "-preset", "ultrafast", "-g", "10", "-bf", "0",
+            "night.h264")
         let log = folder.url.appendingPathComponent("camera.log")
         try Data().write(to: log)
         process.executableURL = URL(fileURLWithPath: "/usr/bin/python3")
@@ -91,7 +94,9 @@ final class LiveDaemon {
     /// The body of a page; nil when there is none.
     func get(_ page: String, headers: [String] = []) -> String? {
         let arguments = ["-s", "-m", "5"] + headers.flatMap { ["-H", $0] } + ["http://127.0.0.1:\(port)/\(page)"]
-        guard let answer = try? Hcqd.run("/usr/bin/curl", arguments, in: Scratch()), answer.status == 0 else { return nil }
+        guard let answer = try? Hcqd.run("/usr/bin/curl", arguments, in: Scratch()), answer.status == 0 else {
+            return nil
+        }
         return answer.text
     }
 
@@ -102,7 +107,9 @@ final class LiveDaemon {
         let reason: String?
         let t: String
 
-        var time: Date { (try? Date(t, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true))) ?? .distantPast }
+        var time: Date {
+            (try? Date(t, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true))) ?? .distantPast
+        }
     }
 
     func lines(_ camera: String) -> [Line] {

@@ -23,9 +23,12 @@ final class Broker {
             """
         if isTLS {
             try Self.makeAuthority("ca", in: folder)
-            try Self.openssl("req -newkey rsa:2048 -nodes -keyout broker.key -out broker.csr -subj /CN=localhost", in: folder)
-            try Self.openssl("x509 -req -in broker.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -out broker.pem", in: folder)
-            configuration += "cafile \(folder.path("ca.pem"))\ncertfile \(folder.path("broker.pem"))\nkeyfile \(folder.path("broker.key"))\n"
+            try Self.openssl(
+                "req -newkey rsa:2048 -nodes -keyout broker.key -out broker.csr -subj /CN=localhost", in: folder)
+            try Self.openssl(
+                "x509 -req -in broker.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -out broker.pem", in: folder)
+            configuration +=
+                "cafile \(folder.path("ca.pem"))\ncertfile \(folder.path("broker.pem"))\nkeyfile \(folder.path("broker.key"))\n"
         }
         try configuration.write(toFile: folder.path("broker.conf"), atomically: true, encoding: .utf8)
         try Data().write(to: folder.url.appendingPathComponent("received"))
@@ -38,7 +41,9 @@ final class Broker {
 
     /// A certificate that signs others, and its key: `NAME.pem`, `NAME.key`.
     static func makeAuthority(_ name: String, in folder: Scratch) throws {
-        try openssl("req -x509 -newkey rsa:2048 -nodes -keyout \(name).key -out \(name).pem -days 2 -subj /CN=\(name)", in: folder)
+        try openssl(
+            "req -x509 -newkey rsa:2048 -nodes -keyout \(name).key -out \(name).pem -days 2 -subj /CN=\(name)",
+            in: folder)
     }
 
     private static func openssl(_ words: String, in folder: Scratch) throws {
@@ -90,10 +95,11 @@ final class Broker {
 
     /// Numbers of the lines that arrived.
     var sequences: Set<Int> {
-        Set(received.split(separator: "\n").compactMap { line in
-            guard line.hasPrefix("hcqd/events {"), let key = line.range(of: "\"seq\":") else { return nil }
-            return Int(line[key.upperBound...].prefix { $0.isNumber })
-        })
+        Set(
+            received.split(separator: "\n").compactMap { line in
+                guard line.hasPrefix("hcqd/events {"), let key = line.range(of: "\"seq\":") else { return nil }
+                return Int(line[key.upperBound...].prefix { $0.isNumber })
+            })
     }
 }
 

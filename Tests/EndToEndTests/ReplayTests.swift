@@ -17,7 +17,9 @@ private func replay(_ clip: String, _ more: String..., in folder: Scratch) throw
     }
 
     @Test func replaysAreByteIdenticalForAnyNumberOfThreads() throws {
-        for (name, workers, threads) in [("a", "1", "1"), ("b", "1", "1"), ("c", "4", "1"), ("d", "1", "4"), ("e", "3", "2")] {
+        for (name, workers, threads) in [
+            ("a", "1", "1"), ("b", "1", "1"), ("c", "4", "1"), ("d", "1", "4"), ("e", "3", "2"),
+        ] {
             let outcome = try replay(
                 Hcqd.clip, "--output", name, "--workers", workers, "--threads", threads, in: folder)
             #expect(outcome.status == 0, "\(outcome.errors)")
@@ -67,7 +69,8 @@ private func replay(_ clip: String, _ more: String..., in folder: Scratch) throw
         func people(_ yaml: String) throws -> [[[String: Any]]] {
             try "model: {people: {\(yaml)}}\n".write(toFile: folder.path("c.yaml"), atomically: true, encoding: .utf8)
             let outcome = try Hcqd.run(
-                "--replay", Hcqd.clip, "--end", "1", "--input", "256x192", "--model", "net.safetensors", "--config", "c.yaml",
+                "--replay", Hcqd.clip, "--end", "1", "--input", "256x192", "--model", "net.safetensors", "--config",
+                "c.yaml",
                 "--export", "people.jsonl", "--format", "people", "--output", "a", in: folder)
             #expect(outcome.status == 0, "\(outcome.errors)")
             return try folder.data("people.jsonl").split(separator: 0x0a).map { line in
@@ -121,7 +124,8 @@ private func replay(_ clip: String, _ more: String..., in folder: Scratch) throw
             #expect(outcome.status == 0, "\(outcome.errors)")
             return try #require(try JSONSerialization.jsonObject(with: outcome.output) as? [String: Any])
         }
-        let mot = try figures("trackeval_figures.py", "mot15", "s", "truth.txt", "tracks.mot", "10")["s"] as? [String: Double]
+        let mot =
+            try figures("trackeval_figures.py", "mot15", "s", "truth.txt", "tracks.mot", "10")["s"] as? [String: Double]
         #expect(mot?["MOTA"] == 1 && mot?["TP"] == Double(boxes))
         let mots = try figures("mots_figures.py", "tracks.mots", "10")
         #expect(abs((mots["HOTA"] as? Double ?? 0) - 1) < 1e-9 && (mots["detections"] as? Double ?? 0) > 0)
@@ -133,7 +137,8 @@ private func replay(_ clip: String, _ more: String..., in folder: Scratch) throw
             #expect(outcome.status == 0, "\(outcome.errors)")
         }
         let again = try Hcqd.run(
-            "track", "--detections", "people.jsonl", "--format", "people", "--fill", "0", "--set", "birthScore=0.3", "--set",
+            "track", "--detections", "people.jsonl", "--format", "people", "--fill", "0", "--set", "birthScore=0.3",
+            "--set",
             "confidentScore=0.3", in: folder)
         #expect(again.status == 0, "\(again.errors)")
         #expect(again.output == (try folder.data("tracks.txt")) && again.output.count > 100)
@@ -165,7 +170,8 @@ private func replay(_ clip: String, _ more: String..., in folder: Scratch) throw
     }
 
     @Test(arguments: [
-        ("empty.mp4", "", "empty"), ("text.mp4", "hello, this is no video\n", "text"), ("nowhere.mp4", nil, "no such file"),
+        ("empty.mp4", "", "empty"), ("text.mp4", "hello, this is no video\n", "text"),
+        ("nowhere.mp4", nil, "no such file"),
     ])
     func whatIsNoVideoIsRefused(name: String, content: String?, says: String) throws {
         if let content { try content.write(toFile: folder.path(name), atomically: true, encoding: .utf8) }
@@ -188,7 +194,8 @@ private func replay(_ clip: String, _ more: String..., in folder: Scratch) throw
         try folder.ffmpeg("-i", Hcqd.clip, "-frames:v", "8", "pictures/%03d.png")
         for clip in ["pictures", "pictures/*.png"] {
             let outcome = try replay(
-                clip, "--fps", "10", "--camera", "yard", "--start-time", "2026-01-31T08:00:00Z", "--output", "a", in: folder)
+                clip, "--fps", "10", "--camera", "yard", "--start-time", "2026-01-31T08:00:00Z", "--output", "a",
+                in: folder)
             #expect(outcome.status == 0, "\(outcome.errors)")
             #expect(outcome.text.contains(" 8 of 768x576"))
         }
@@ -202,7 +209,8 @@ private func replay(_ clip: String, _ more: String..., in folder: Scratch) throw
         process.executableURL = Hcqd.binary
         process.currentDirectoryURL = folder.url
         process.arguments = [
-            "--replay", Hcqd.clip, "--model", "net.safetensors", "--input", "256x192", "--threshold", "0.3", "--output", "a",
+            "--replay", Hcqd.clip, "--model", "net.safetensors", "--input", "256x192", "--threshold", "0.3", "--output",
+            "a",
             "--annotate", "seen.mp4",
         ]
         process.standardError = FileHandle.nullDevice
@@ -218,7 +226,10 @@ private func replay(_ clip: String, _ more: String..., in folder: Scratch) throw
         let starts = lines.count { $0.contains("\"type\":\"start\"") }
         #expect(starts > 0 && lines.count { $0.contains("\"type\":\"end\"") } == starts)
         #expect(lines.last?.contains("\"reason\":\"shutdown\"") == true)
-        let probe = try Hcqd.run("/usr/bin/ffprobe", ["-v", "error", "-count_frames", "-show_entries", "stream=nb_read_frames", "-of", "csv=p=0", "seen.mp4"], in: folder)
+        let probe = try Hcqd.run(
+            "/usr/bin/ffprobe",
+            ["-v", "error", "-count_frames", "-show_entries", "stream=nb_read_frames", "-of", "csv=p=0", "seen.mp4"],
+            in: folder)
         #expect((Int(probe.text.trimmingCharacters(in: .whitespacesAndNewlines)) ?? 0) > 0, "\(probe.errors)")
     }
 }
@@ -231,7 +242,8 @@ private func replay(_ clip: String, _ more: String..., in folder: Scratch) throw
     static let usages: [(arguments: [String], status: Int32)] = [
         ([], 64), (["--bogus"], 64), (["foward"], 64), (["--replay", "x.mp4", "--threshold", "2"], 64),
         (["--replay", "x.mp4", "--end", "-1"], 64), (["--replay", "x.mp4", "--start-time", "yesterday"], 64),
-        (["--replay", Hcqd.clip, "--annotate", Hcqd.clip], 64), (["--replay", Hcqd.clip, "--model", "none.safetensors"], 78),
+        (["--replay", Hcqd.clip, "--annotate", Hcqd.clip], 64),
+        (["--replay", Hcqd.clip, "--model", "none.safetensors"], 78),
         (["check", "none.yaml"], 78), (["run", "--config", "none.yaml"], 78), (["--help"], 0), (["--version"], 0),
         (["help", "replay"], 0),
     ]

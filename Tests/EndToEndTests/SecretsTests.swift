@@ -15,7 +15,8 @@ import Testing
         camera = try TestCamera(in: folder)
         let credentials = folder.url.appendingPathComponent("credentials")
         try FileManager.default.createDirectory(at: credentials, withIntermediateDirectories: true)
-        try "hush-from-systemd@/?#%:\n".write(to: credentials.appendingPathComponent("GATE"), atomically: true, encoding: .utf8)
+        try "hush-from-systemd@/?#%:\n".write(
+            to: credentials.appendingPathComponent("GATE"), atomically: true, encoding: .utf8)
         environment = [
             "CREDENTIALS_DIRECTORY": credentials.path, "DOOR": "hush/environment@%", "TOKEN": "hush-token",
             "GATE": "not this one",
@@ -62,7 +63,8 @@ import Testing
         #expect(holds(within: 20) { daemon.journal.contains("configuration read again") })
         #expect(daemon.stop().status == 0)
         shown.append(daemon.journal)
-        for log in try FileManager.default.contentsOfDirectory(atPath: folder.path("events")) where log.hasSuffix(".jsonl") {
+        for log in try FileManager.default.contentsOfDirectory(atPath: folder.path("events"))
+        where log.hasSuffix(".jsonl") {
             shown.append(String(decoding: try folder.data("events/" + log), as: UTF8.self))
         }
         for text in shown { #expect(!text.replacing("live/hush", with: "").contains("hush"), "\(text.suffix(3000))") }
@@ -82,10 +84,13 @@ import Testing
         #expect(checked.status == 78)
         #expect(checked.errors.contains("did you mean 'rtsp://'?"))
         #expect(!checked.errors.contains("hush"), "\(checked.errors)")
-        for url in ["rtsp", "rtmp", "http", "https", "srt", "gopher"].map({ "\($0)://hush:hush@127.0.0.1:9/x?token=hush" }) {
+        for url in ["rtsp", "rtmp", "http", "https", "srt", "gopher"].map({
+            "\($0)://hush:hush@127.0.0.1:9/x?token=hush"
+        }) {
             let probed = try Hcqd.run("probe", url, in: folder)
             #expect(probed.status == 1)
-            #expect(probed.errors.contains("***") && !(probed.errors + probed.text).contains("hush"), "\(probed.errors)")
+            #expect(
+                probed.errors.contains("***") && !(probed.errors + probed.text).contains("hush"), "\(probed.errors)")
         }
         let seen = try Hcqd.run(
             "probe", signedIn("ann", "${DOOR}", asks: Self.escaped("hush/environment@%")), "--seconds", "0.5",

@@ -95,7 +95,8 @@ import Testing
         let (decoder, weights) = try pixelDecoder()
         let map = try maps(weights.memory)[3 - level]
         let found = result(map.tokens.rows, configuration.hiddenDim) { pass, y in
-            decoder.inputs[level].projection(map, into: FeatureMap(y, height: map.height, width: map.width), using: pass)
+            decoder.inputs[level].projection(
+                map, into: FeatureMap(y, height: map.height, width: map.width), using: pass)
             decoder.inputs[level].norm(y, into: y, using: pass)
         }
         let name = "activation.pixel_decoder.input_proj.\(level)"
@@ -207,7 +208,8 @@ import Testing
         expectAll(output(4) { copy($0, $1.boxSigma!, $3) }, near: try values("output.box_sigma"), "box_sigma")
         expectAll(output(10) { copy($0, $1.poseSigma!, $3) }, near: try values("output.pose_sigma"), "pose_sigma")
         expectAll(
-            output(configuration.hiddenDim) { copy($0, $2.embedding, $3) }, near: try values("output.embeddings"), "embeddings")
+            output(configuration.hiddenDim) { copy($0, $2.embedding, $3) }, near: try values("output.embeddings"),
+            "embeddings")
         expectAll(
             output(2) { heads.classifier($2.embedding, into: $3, using: $0) }, near: try values("output.class_logits"),
             "class_logits")

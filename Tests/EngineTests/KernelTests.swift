@@ -106,7 +106,9 @@ import Testing
                 let (x0, x1, fx) = source(ox, width)
                 for c in 0..<channels {
                     func at(_ y: Int, _ x0: Int) -> Double { Double(x[(y * width + x0) * channels + c]) }
-                    let blend = (1 - fy) * ((1 - fx) * at(y0, x0) + fx * at(y0, x1)) + fy * ((1 - fx) * at(y1, x0) + fx * at(y1, x1))
+                    let blend =
+                        (1 - fy) * ((1 - fx) * at(y0, x0) + fx * at(y0, x1)) + fy
+                        * ((1 - fx) * at(y1, x0) + fx * at(y1, x1))
                     let own = Double(other[(oy * 2 * width + ox) * channels + c]) * Double(scale[c]) + Double(shift[c])
                     expected.append(own + blend)
                 }
@@ -123,7 +125,8 @@ import Testing
         hcq_normalise_rgb(rgb, width, contentWidth, contentHeight, scale, shift, 0, height, &y)
         let expected = rgb.indices.map { i in
             let (row, column) = (i / 3 / width, i / 3 % width)
-            return row < contentHeight && column < contentWidth ? Double(rgb[i]) * Double(scale[i % 3]) + Double(shift[i % 3]) : 0
+            return row < contentHeight && column < contentWidth
+                ? Double(rgb[i]) * Double(scale[i % 3]) + Double(shift[i % 3]) : 0
         }
         expectAll(y, near: expected)
     }
@@ -151,7 +154,8 @@ import Testing
         var scratch = [Float](repeating: .nan, count: 2 * grid * grid + channels * (grid * grid + 16))
         owner.withUnsafeBufferPointer {
             hcq_read_joints(
-                maps, height, width, joints, channels, box, margin, grid, scale, reach, withOwner ? $0.baseAddress : nil,
+                maps, height, width, joints, channels, box, margin, grid, scale, reach,
+                withOwner ? $0.baseAddress : nil,
                 &scratch, &pose)
         }
         var expected: [Double] = []
@@ -169,7 +173,9 @@ import Testing
                     guard 0..<width ~= px, 0..<height ~= py else { continue }
                     let (fx, fy) = (x - floor(x), y - floor(y))
                     for c in 0..<channels {
-                        read[c] += (dx == 1 ? fx : 1 - fx) * (dy == 1 ? fy : 1 - fy) * Double(maps[(py * width + px) * channels + c])
+                        read[c] +=
+                            (dx == 1 ? fx : 1 - fx) * (dy == 1 ? fy : 1 - fy)
+                            * Double(maps[(py * width + px) * channels + c])
                     }
                 }
                 // Where the owner's sides are, in units of the query's box, against 0, 0, 1, 1.

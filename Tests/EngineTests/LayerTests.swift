@@ -47,7 +47,8 @@ import Testing
             let mean = places.reduce(0) { $0 + Double(x[$1]) } / Double(places.count)
             let variance = places.reduce(0) { $0 + pow(Double(x[$1]) - mean, 2) } / Double(places.count)
             for i in places {
-                let y = (Double(x[i]) - mean) / (variance + 1e-5).squareRoot() * Double(gamma[i % columns])
+                let y =
+                    (Double(x[i]) - mean) / (variance + 1e-5).squareRoot() * Double(gamma[i % columns])
                     + Double(beta[i % columns])
                 expected[i] = activation == .relu ? max(y, 0) : y
             }
@@ -65,13 +66,17 @@ import Testing
         for activation in [Activation.none, .relu, .gelu, .hardSwish, .hardSigmoid] {
             let found = result(shape.rows, shape.outputs) { pass, y in
                 pass.run(1) { _, _ in for i in 0..<y.count { y.data[i] = Float(i % 5) } }
-                linear(inputs.tensor(x, shape.rows, shape.inputs), into: y, activation, accumulating: accumulating, using: pass)
+                linear(
+                    inputs.tensor(x, shape.rows, shape.inputs), into: y, activation, accumulating: accumulating,
+                    using: pass)
             }
             var expected: [Double] = []
             for r in 0..<shape.rows {
                 for o in 0..<shape.outputs {
                     var sum = Double(b[o]) + (accumulating ? Double((r * shape.outputs + o) % 5) : 0)
-                    for i in 0..<shape.inputs { sum += Double(x[r * shape.inputs + i]) * Double(w[o * shape.inputs + i]) }
+                    for i in 0..<shape.inputs {
+                        sum += Double(x[r * shape.inputs + i]) * Double(w[o * shape.inputs + i])
+                    }
                     expected.append(activate(sum, activation))
                 }
             }
@@ -88,13 +93,17 @@ import Testing
         let x = noise.normal(height * width * inputs)
         let w = noise.normal(outputs * inputs * kernel * kernel)
         let statistics = [
-            "bn.weight": noise.normal(outputs), "bn.bias": noise.normal(outputs), "bn.running_mean": noise.normal(outputs),
+            "bn.weight": noise.normal(outputs), "bn.bias": noise.normal(outputs),
+            "bn.running_mean": noise.normal(outputs),
             "bn.running_var": noise.normal(outputs).map { abs($0) + 0.2 },
         ]
         let scope = weights(statistics.merging(["weight": w]) { $1 })
         let convolution = try Convolution(
-            scope, inputs: inputs, outputs: outputs, kernel: kernel, stride: stride, padding: padding, normalised: scope["bn"])
-        let (outHeight, outWidth) = ((height + 2 * padding - kernel) / stride + 1, (width + 2 * padding - kernel) / stride + 1)
+            scope, inputs: inputs, outputs: outputs, kernel: kernel, stride: stride, padding: padding,
+            normalised: scope["bn"])
+        let (outHeight, outWidth) = (
+            (height + 2 * padding - kernel) / stride + 1, (width + 2 * padding - kernel) / stride + 1
+        )
         let memory = Inputs()
         let found = result(outHeight * outWidth, outputs) { pass, y in
             convolution(
@@ -107,10 +116,13 @@ import Testing
                 var sum = 0.0
                 for ky in 0..<kernel {
                     for kx in 0..<kernel {
-                        let (sy, sx) = (place / outWidth * stride + ky - padding, place % outWidth * stride + kx - padding)
+                        let (sy, sx) = (
+                            place / outWidth * stride + ky - padding, place % outWidth * stride + kx - padding
+                        )
                         guard 0..<height ~= sy, 0..<width ~= sx else { continue }
                         for i in 0..<inputs {
-                            sum += Double(x[(sy * width + sx) * inputs + i])
+                            sum +=
+                                Double(x[(sy * width + sx) * inputs + i])
                                 * Double(w[((o * inputs + i) * kernel + ky) * kernel + kx])
                         }
                     }
@@ -165,7 +177,8 @@ import Testing
         let memory = Inputs()
         let found = result(outHeight * outWidth, channels) { pass, y in
             maxPool(
-                memory.map(x, height, width, channels), into: FeatureMap(y, height: outHeight, width: outWidth), using: pass)
+                memory.map(x, height, width, channels), into: FeatureMap(y, height: outHeight, width: outWidth),
+                using: pass)
         }
         var expected: [Double] = []
         for place in 0..<outHeight * outWidth {
@@ -211,8 +224,9 @@ import Testing
         for head in 0..<heads {
             for i in 0..<count {
                 let scores = (0..<count).map { j in
-                    exp((0..<size).reduce(0) { $0 + q[i * dim + head * size + $1] * k[j * dim + head * size + $1] }
-                        / Double(size).squareRoot())
+                    exp(
+                        (0..<size).reduce(0) { $0 + q[i * dim + head * size + $1] * k[j * dim + head * size + $1] }
+                            / Double(size).squareRoot())
                 }
                 let sum = scores.reduce(0, +)
                 for c in head * size..<(head + 1) * size {

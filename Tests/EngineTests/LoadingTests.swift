@@ -87,16 +87,20 @@ import Testing
         #expect(throws: EngineError.unknownField(name: "decoder_layer", nearest: "decoder_layers")) {
             try NetworkConfiguration(json: #"{"decoder_layer": 3}"#)
         }
-        #expect(throws: EngineError.unknownField(name: "zzz", nearest: nil)) { try NetworkConfiguration(json: #"{"zzz": 3}"#) }
+        #expect(throws: EngineError.unknownField(name: "zzz", nearest: nil)) {
+            try NetworkConfiguration(json: #"{"zzz": 3}"#)
+        }
     }
 
     @Test(arguments: [
         #"{"hidden_dim": 100}"#, #"{"heads": 7}"#, #"{"points": 3}"#, #"{"points": 6}"#, #"{"queries": 0}"#,
-        #"{"queries": 1.5}"#, #"{"queries": true}"#, #"{"queries": "3"}"#, #"{"queries": 1e300}"#, #"{"queries": null}"#,
+        #"{"queries": 1.5}"#, #"{"queries": true}"#, #"{"queries": "3"}"#, #"{"queries": 1e300}"#,
+        #"{"queries": null}"#,
         #"{"backbone": "resnet19"}"#, #"{"variant": 3}"#, #"{"image_std": [1, 0, 1]}"#, #"{"image_mean": [1, 2]}"#,
         #"{"image_mean": [1, "2", 3]}"#, #"{"canonical_margin": -0.1}"#, #"{"swin_window": 0}"#,
         #"{"keypoint_space": "image", "head_condition": "image"}"#, #"{"query_start": "proposals"}"#,
-        #"{"joint_grid": 3}"#, #"{"joint_owner": 1}"#, #"{"tower": "hrnet"}"#, #"{"output_layers": 2}"#, #"{"proposal_nms": 0}"#, #"{"encoder_layers": -1}"#,
+        #"{"joint_grid": 3}"#, #"{"joint_owner": 1}"#, #"{"tower": "hrnet"}"#, #"{"output_layers": 2}"#,
+        #"{"proposal_nms": 0}"#, #"{"encoder_layers": -1}"#,
     ])
     func refusesImpossible(json: String) {
         let error = #expect(throws: EngineError.self) { try NetworkConfiguration(json: json) }
@@ -122,7 +126,9 @@ import Testing
         let read = try NetworkConfiguration(json: configuration.json)
         #expect(read == configuration)
         let (base, tiny) = (#"{"backbone": "swin_b"}"#, #"{"backbone": "swin_t"}"#)
-        let windows = [try NetworkConfiguration(json: base).swinWindow, try NetworkConfiguration(json: tiny).swinWindow]
+        let windows = [
+            try NetworkConfiguration(json: base).swinWindow, try NetworkConfiguration(json: tiny).swinWindow,
+        ]
         #expect(windows == [12, 7])
     }
 
@@ -137,7 +143,8 @@ import Testing
 
     private func file(header: String, data: Int = 0) -> [UInt8] {
         let text = Array(header.utf8)
-        return withUnsafeBytes(of: UInt64(text.count).littleEndian, Array.init) + text + [UInt8](repeating: 0, count: data)
+        return withUnsafeBytes(of: UInt64(text.count).littleEndian, Array.init) + text
+            + [UInt8](repeating: 0, count: data)
     }
 
     @Test(arguments: [
@@ -191,7 +198,8 @@ import Testing
     }
 
     @Test func readsHalfPrecision() throws {
-        let header = #"{"h":{"dtype":"F16","shape":[2],"data_offsets":[0,4]},"b":{"dtype":"BF16","shape":[1],"data_offsets":[4,6]},"i":{"dtype":"I64","shape":[1],"data_offsets":[6,14]}}"#
+        let header =
+            #"{"h":{"dtype":"F16","shape":[2],"data_offsets":[0,4]},"b":{"dtype":"BF16","shape":[1],"data_offsets":[4,6]},"i":{"dtype":"I64","shape":[1],"data_offsets":[6,14]}}"#
         var bytes = file(header: header)
         bytes += [0x00, 0x3e, 0x00, 0xc0, 0x40, 0xc0] + [UInt8](repeating: 0, count: 8)
         let read = try open(bytes)

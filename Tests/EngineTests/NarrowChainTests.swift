@@ -102,7 +102,8 @@ import Testing
                 let to = pass.paddedMap(down, across, outputs)
                 chain(map, into: to, rows: 2, using: pass)
                 pass.run(down, by: 1, scratch: chain.scratch(map)) { range, scratch in
-                    chain.separable(map, into: to, rows: range, isRectified ? .relu : .none, accumulating: true, scratch)
+                    chain.separable(
+                        map, into: to, rows: range, isRectified ? .relu : .none, accumulating: true, scratch)
                 }
                 copy(to, into: y, using: pass)
             }

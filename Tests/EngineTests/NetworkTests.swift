@@ -16,7 +16,8 @@ import Testing
         "query_start": "proposals", "joint_grid": 3, "output_conv": "separable", "canonical_margin": 0.25}
         """
 
-    private static let tower = compact.replacing("\"joint_grid\"", with: "\"tower\": \"lite_hrnet\", \"joint_owner\": 1, \"joint_grid\"")
+    private static let tower = compact.replacing(
+        "\"joint_grid\"", with: "\"tower\": \"lite_hrnet\", \"joint_owner\": 1, \"joint_grid\"")
 
     /// Enough queries that some have a box.
     private static let crowd = LoadingTests.small.replacing("\"queries\": 3", with: "\"queries\": 20")
@@ -89,7 +90,9 @@ import Testing
         let plan = Pass(threads: 1)
         let size = PixelSize(width: 1024, height: 1024)
         let constants = Constants(network, size: size)
-        network.forward(size, constants, using: plan) { _ in } _: { _ in }
+        network.forward(size, constants, using: plan) { _ in
+        } _: { _ in
+        }
         func expect(_ module: Module, _ table: Double) {
             let found = Double(plan.books.macs[module.rawValue])
             #expect(abs(found / table - 1) < 0.02, "\(module): found \(found), table 5 has \(table)")
@@ -110,7 +113,9 @@ import Testing
             let network = try HCQNet(try NetworkConfiguration(json: json), ZeroTensors())
             let plan = Pass(threads: 1)
             let size = PixelSize(width: 640, height: 384)
-            network.forward(size, Constants(network, size: size), using: plan) { _ in } _: { _ in }
+            network.forward(size, Constants(network, size: size), using: plan) { _ in
+            } _: { _ in
+            }
             return plan.books.macs
         }
         let (with, without) = (try macs(Self.tower), try macs(Self.compact))
@@ -261,7 +266,8 @@ import Testing
     /// Person exactly where the logit is above 0, but for those that are 0 to rounding.
     private func expectMask(_ mask: Mask, _ logits: [Double]) {
         let scale = logits.reduce(0) { max($0, abs($1)) }
-        for (i, pixel) in mask.bitmap().enumerated() where abs(logits[i]) > 1e-5 * scale && (pixel == 1) != (logits[i] > 0) {
+        for (i, pixel) in mask.bitmap().enumerated()
+        where abs(logits[i]) > 1e-5 * scale && (pixel == 1) != (logits[i] > 0) {
             Issue.record("pixel \(i): \(pixel), logit \(logits[i])")
             return
         }

@@ -56,7 +56,9 @@ import Testing
                     byteResidual.withUnsafeBufferPointer { byteResidual in
                         (p.packed, p.scale, p.bias) = (packed.baseAddress, scale, bias)
                         p.x = c.floatInput ? UnsafeRawPointer(floats) : UnsafeRawPointer(bytes.baseAddress)
-                        p.residual = c.residual == 1 ? UnsafeRawPointer(floatResidual) : UnsafeRawPointer(byteResidual.baseAddress)
+                        p.residual =
+                            c.residual == 1
+                            ? UnsafeRawPointer(floatResidual) : UnsafeRawPointer(byteResidual.baseAddress)
                         y.withUnsafeMutableBytes { y in
                             yBytes.withUnsafeMutableBytes { yBytes in
                                 p.y = c.byteOutput ? yBytes.baseAddress : y.baseAddress
@@ -71,7 +73,8 @@ import Testing
         for row in 0..<c.rows {
             for column in 0..<c.columns {
                 let at = row * c.columns + column
-                var real = Double(sum(row, column, c, bytes, w, zero, channels)) * Double(scale[column]) + Double(bias[column])
+                var real =
+                    Double(sum(row, column, c, bytes, w, zero, channels)) * Double(scale[column]) + Double(bias[column])
                 if c.residual == 1 { real += Double(floatResidual[at]) }
                 if c.residual == 2 { real += (Double(byteResidual[at]) - 3) * 0.5 }
                 real = activated(real, c.activation)

@@ -9,13 +9,16 @@ import Testing
     }
 
     @Test(arguments: [
-        Shape(rows: 1, columns: 1, depth: 1), Shape(rows: 5, columns: 34, depth: 3), Shape(rows: 14, columns: 32, depth: 256),
-        Shape(rows: 15, columns: 64, depth: 257), Shape(rows: 113, columns: 33, depth: 294), Shape(rows: 230, columns: 96, depth: 513),
+        Shape(rows: 1, columns: 1, depth: 1), Shape(rows: 5, columns: 34, depth: 3),
+        Shape(rows: 14, columns: 32, depth: 256),
+        Shape(rows: 15, columns: 64, depth: 257), Shape(rows: 113, columns: 33, depth: 294),
+        Shape(rows: 230, columns: 96, depth: 513),
     ])
     func matrixMatchesDefinition(shape: Shape) {
         var random = Noise(seed: 1)
         let (m, n, k) = (shape.rows, shape.columns, shape.depth)
-        let x = random.floats(m * (k + 3)), w = random.floats(n * k), bias = random.floats(n), residual = random.floats(m * (n + 1))
+        let x = random.floats(m * (k + 3)), w = random.floats(n * k), bias = random.floats(n),
+            residual = random.floats(m * (n + 1))
         for activation in [Int32(0), 1, 2, 3] {
             var y = [Float](repeating: .nan, count: m * (n + 2))
             let packed = pack(w, columns: n, depth: k)
@@ -106,12 +109,13 @@ import Testing
         expectConvolution(y, f, x, w, bias, residual: nil)
     }
 
-    @Test(arguments: [
-        Filter(height: 1, width: 1, channels: 16, columns: 16, kernel: 3, stride: 1),
-        Filter(height: 9, width: 14, channels: 32, columns: 48, kernel: 3, stride: 1),
-        Filter(height: 8, width: 12, channels: 16, columns: 64, kernel: 3, stride: 1),
-        Filter(height: 5, width: 6, channels: 272, columns: 32, kernel: 3, stride: 1),
-    ], [1, 3, 240])
+    @Test(
+        arguments: [
+            Filter(height: 1, width: 1, channels: 16, columns: 16, kernel: 3, stride: 1),
+            Filter(height: 9, width: 14, channels: 32, columns: 48, kernel: 3, stride: 1),
+            Filter(height: 8, width: 12, channels: 16, columns: 64, kernel: 3, stride: 1),
+            Filter(height: 5, width: 6, channels: 272, columns: 32, kernel: 3, stride: 1),
+        ], [1, 3, 240])
     func winogradMatchesDefinition(filter f: Filter, chunk: Int) {
         var random = Noise(seed: 4)
         let x = random.floats(f.height * f.width * f.channels), w = random.floats(f.columns * 9 * f.channels)
@@ -169,7 +173,8 @@ import Testing
                     }
                 }
             }
-            expect(found, isNear: max(sum, 0), within: 1e-5 + 2e-5 * largest, "at position \(position), column \(column)")
+            expect(
+                found, isNear: max(sum, 0), within: 1e-5 + 2e-5 * largest, "at position \(position), column \(column)")
         }
     }
 

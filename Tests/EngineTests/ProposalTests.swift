@@ -6,12 +6,14 @@ import Testing
 /// Which proposals start the queries.
 @Suite struct ProposalTests {
     /// Boxes and choice of a small pyramid with seeded predictions.
-    private func chosen(queries: Int, threshold: Float, seed: UInt64, tied: Bool) -> (found: [Float], expected: [Float]) {
+    private func chosen(queries: Int, threshold: Float, seed: UInt64, tied: Bool) -> (found: [Float], expected: [Float])
+    {
         // Strides 8, 16, 32, 64 of a picture of 160 x 96.
         let sizes = [(12, 20), (6, 10), (3, 5), (2, 3)]
         let memory = Inputs()
         let maps = sizes.map { memory.map([Float](repeating: 0, count: $0.0 * $0.1), $0.0, $0.1, 1) }
-        let pyramid = Pyramid(stride4: maps[0], stride8: maps[0], stride16: maps[1], stride32: maps[2], stride64: maps[3])
+        let pyramid = Pyramid(
+            stride4: maps[0], stride8: maps[0], stride16: maps[1], stride32: maps[2], stride64: maps[3])
         let count = sizes.reduce(0) { $0 + $1.0 * $1.1 }
         var noise = Noise(seed: seed)
         let predictions = noise.normal(count * 33, 2).enumerated().map { i, value in
@@ -29,7 +31,9 @@ import Testing
         return (found, definition(predictions, sizes, queries, Double(threshold)))
     }
 
-    private func definition(_ predictions: [Float], _ sizes: [(Int, Int)], _ queries: Int, _ threshold: Double) -> [Float] {
+    private func definition(_ predictions: [Float], _ sizes: [(Int, Int)], _ queries: Int, _ threshold: Double)
+        -> [Float]
+    {
         var (boxes, logits): ([[Double]], [Float]) = ([], [])
         var at = 0
         for (level, (height, width)) in sizes.enumerated() {

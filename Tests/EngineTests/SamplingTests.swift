@@ -10,7 +10,9 @@ import Testing
     private let size = PixelSize(width: 96, height: 64)
 
     /// One channel of a map at pixel position (x, y), zero outside.
-    private func bilinear(_ value: (Int, Int) -> Double, _ width: Int, _ height: Int, _ x: Double, _ y: Double) -> Double {
+    private func bilinear(_ value: (Int, Int) -> Double, _ width: Int, _ height: Int, _ x: Double, _ y: Double)
+        -> Double
+    {
         var sum = 0.0
         for (dy, dx) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
             let (px, py) = (Int(floor(x)) + dx, Int(floor(y)) + dy)
@@ -45,8 +47,10 @@ import Testing
                 projected.withUnsafeBufferPointer { p in
                     withExtendedLifetime(geometry) {
                         hcq_deform_encoder(
-                            values, dim, geometry.pointer, p.baseAddress! + range.lowerBound * 3 * count, 3 * count, rows,
-                            columns, range.lowerBound, range.upperBound, &scratch, y.baseAddress! + range.lowerBound * dim,
+                            values, dim, geometry.pointer, p.baseAddress! + range.lowerBound * 3 * count, 3 * count,
+                            rows,
+                            columns, range.lowerBound, range.upperBound, &scratch,
+                            y.baseAddress! + range.lowerBound * dim,
                             dim)
                     }
                 }
@@ -70,11 +74,17 @@ import Testing
                             let first = levels[0..<l].reduce(0) { $0 + $1.count }
                             for p in 0..<points {
                                 let i = (head * 3 + l) * points + p
-                                let x = (Double(column) + 0.5) / Double(level.width) * Double(other.width) + query(2 * i) - 0.5
-                                let y = (Double(row) + 0.5) / Double(level.height) * Double(other.height) + query(2 * i + 1) - 0.5
-                                sum += share[l * points + p] * bilinear(
-                                    { Double(values[(first + $1 * other.width + $0) * dim + head * channels + c]) },
-                                    other.width, other.height, x, y)
+                                let x =
+                                    (Double(column) + 0.5) / Double(level.width) * Double(other.width) + query(2 * i)
+                                    - 0.5
+                                let y =
+                                    (Double(row) + 0.5) / Double(level.height) * Double(other.height) + query(2 * i + 1)
+                                    - 0.5
+                                sum +=
+                                    share[l * points + p]
+                                    * bilinear(
+                                        { Double(values[(first + $1 * other.width + $0) * dim + head * channels + c]) },
+                                        other.width, other.height, x, y)
                             }
                         }
                         expected.append(sum)
@@ -113,7 +123,8 @@ import Testing
         for q in 0..<queries {
             let row = projected[q * width..<(q + 1) * width].map(Double.init)
             let center = (
-                (Double(keys[q * 6]) + Double(keys[q * 6 + 2])) / 2, (Double(keys[q * 6 + 1]) + Double(keys[q * 6 + 3])) / 2
+                (Double(keys[q * 6]) + Double(keys[q * 6 + 2])) / 2,
+                (Double(keys[q * 6 + 1]) + Double(keys[q * 6 + 3])) / 2
             )
             for head in 0..<heads {
                 let weights = softmax((0..<3 * points).map { row[heads * 3 * offsets * 2 + head * 3 * points + $0] })
@@ -131,14 +142,18 @@ import Testing
                                 x += row[at] / Double(level.width)
                                 y += row[at + 1] / Double(level.height)
                             }
-                            sum += weights[l * points + p] * bilinear(
-                                { value(first, $1 * level.width + $0, l) }, level.width, level.height,
-                                x * Double(level.width) - 0.5, y * Double(level.height) - 0.5)
+                            sum +=
+                                weights[l * points + p]
+                                * bilinear(
+                                    { value(first, $1 * level.width + $0, l) }, level.width, level.height,
+                                    x * Double(level.width) - 0.5, y * Double(level.height) - 0.5)
                         }
                     }
                     return sum
                 }
-                for c in 0..<dim { expected.append(sampled { first, place, _ in Double(tokens[(first + place) * dim + c]) }) }
+                for c in 0..<dim {
+                    expected.append(sampled { first, place, _ in Double(tokens[(first + place) * dim + c]) })
+                }
                 expectedShare.append(sampled { _, _, _ in 1 })
             }
         }
@@ -157,7 +172,8 @@ import Testing
         withExtendedLifetime(geometry) {
             hcq_deform_encoder(
                 [Float](repeating: 1, count: total * 32), 32, geometry.pointer,
-                [Float](repeating: wild, count: total * 3 * count), 3 * count, [Float](repeating: 0, count: 14 * 3 * count),
+                [Float](repeating: wild, count: total * 3 * count), 3 * count,
+                [Float](repeating: 0, count: 14 * 3 * count),
                 [Float](repeating: 0, count: 21 * 3 * count), 0, total, &scratch, &y, 32)
         }
         #expect(y.count == total * 32)

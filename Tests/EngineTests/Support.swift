@@ -45,7 +45,9 @@ final class GivenTensors: TensorSource {
 
     func values(_ name: String, shape: [Int], start: Start) throws(EngineError) -> [Float] {
         guard let values = tensors[name] else { throw .missingTensor(name: name, shape: shape) }
-        guard values.count == shape.reduce(1, *) else { throw .wrongShape(name: name, found: [values.count], expected: shape) }
+        guard values.count == shape.reduce(1, *) else {
+            throw .wrongShape(name: name, found: [values.count], expected: shape)
+        }
         return values
     }
 }
@@ -74,7 +76,8 @@ func expectAll(
     sourceLocation: SourceLocation = #_sourceLocation
 ) {
     expectAll(
-        found, near: expected.map(Double.init), relative: relative, absolute: absolute, name, sourceLocation: sourceLocation)
+        found, near: expected.map(Double.init), relative: relative, absolute: absolute, name,
+        sourceLocation: sourceLocation)
 }
 
 extension Noise {
@@ -96,4 +99,5 @@ func temporaryPath(_ name: String) -> String {
 }
 
 /// `Tests/Fixtures`.
-let fixtures = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appending(path: "Fixtures")
+let fixtures = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appending(
+    path: "Fixtures")

@@ -75,7 +75,8 @@ internal import Testing
 
     @Test func everythingThatIsWrongIsTold() throws {
         let settings = try settings(
-            #"{"min_score":2,"zones":[{"name":"a","polygon":[[0,0],[1,0]]},{"name":"a","polygon":[[0,0],[2,0],[1,1]],"inertia_s":-1}]}"#)
+            #"{"min_score":2,"zones":[{"name":"a","polygon":[[0,0],[1,0]]},{"name":"a","polygon":[[0,0],[2,0],[1,1]],"inertia_s":-1}]}"#
+        )
         let paths = settings.problems().map { $0.description.prefix { $0 != ":" } }
         #expect(paths == ["min_score", "zones[1].name", "zones[0].polygon", "zones[1].inertia_s", "zones[1].polygon"])
     }

@@ -13,7 +13,8 @@ import Testing
     }
 
     private static let kinds = [
-        "bframes=0", "bframes=3:b-pyramid=normal", "bframes=2:b-pyramid=none:weightp=0", "cqm=jvt", "slices=4:bframes=0",
+        "bframes=0", "bframes=3:b-pyramid=normal", "bframes=2:b-pyramid=none:weightp=0", "cqm=jvt",
+        "slices=4:bframes=0",
         "interlaced=1", "ref=1:bframes=0", "ref=16:bframes=0:keyint=60",
     ]
 
@@ -91,11 +92,13 @@ import Testing
             var units = whole.prefix(4).map(\.bytes)
             let unit = round % 4
             for _ in 0..<3 {
-                units[unit][Int.random(in: 0..<units[unit].count, using: &dice)] = UInt8.random(in: 0...255, using: &dice)
+                units[unit][Int.random(in: 0..<units[unit].count, using: &dice)] = UInt8.random(
+                    in: 0...255, using: &dice)
             }
             units[unit] = Array(units[unit].prefix(Int.random(in: 0...units[unit].count, using: &dice)))
             var configuration = configuration(whole[0])
-            configuration[Int.random(in: 0..<configuration.count, using: &dice)] = UInt8.random(in: 0...255, using: &dice)
+            configuration[Int.random(in: 0..<configuration.count, using: &dice)] = UInt8.random(
+                in: 0...255, using: &dice)
             for start in [units[0], configuration] {
                 var numbers = start.withUnsafeBufferPointer { PictureNumbers(extradata: $0) }
                 for unit in units { _ = unit.withUnsafeBufferPointer { numbers.misses($0) } }

@@ -13,12 +13,14 @@ import Testing
     init() throws {
         folder = try TemporaryFolder()
         try ffmpeg(
-            "-f", "lavfi", "-i", "testsrc2=size=320x192:rate=25:duration=2", "-f", "lavfi", "-i", "sine=duration=2", "-c:v",
+            "-f", "lavfi", "-i", "testsrc2=size=320x192:rate=25:duration=2", "-f", "lavfi", "-i", "sine=duration=2",
+            "-c:v",
             "libx264", "-g", "25", "-bf", "0", "-c:a", "aac", folder.file("a.mp4"))
         address = "rtmp://127.0.0.1:\(Int.random(in: 40_000..<50_000))/live/cam"
         server.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         server.arguments = [
-            "ffmpeg", "-v", "error", "-nostdin", "-re", "-i", folder.file("a.mp4"), "-c", "copy", "-f", "flv", "-listen",
+            "ffmpeg", "-v", "error", "-nostdin", "-re", "-i", folder.file("a.mp4"), "-c", "copy", "-f", "flv",
+            "-listen",
             "1", address,
         ]
         server.standardError = FileHandle.nullDevice

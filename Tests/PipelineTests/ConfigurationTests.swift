@@ -49,34 +49,57 @@ private func problems(_ yaml: String) throws -> [String] {
     }
 
     @Test(arguments: [
-        ("model: {input_width: 600}", "f.yaml:1: model.input_width: found 600; allowed: a multiple of 32 pixels, 32...4096"),
-        ("http: {enabled: true, address: 0.0.0.0}",
-            "f.yaml:1: http.token: found nothing; allowed: a bearer token, because address 0.0.0.0 can be reached from other machines"),
+        (
+            "model: {input_width: 600}",
+            "f.yaml:1: model.input_width: found 600; allowed: a multiple of 32 pixels, 32...4096"
+        ),
+        (
+            "http: {enabled: true, address: 0.0.0.0}",
+            "f.yaml:1: http.token: found nothing; allowed: a bearer token, because address 0.0.0.0 can be reached from other machines"
+        ),
         ("mqtt: {port: 70000}", "f.yaml:1: mqtt.port: found 70000; allowed: 1...65535"),
         ("storage: {directory: here}", "f.yaml:1: storage.directory: found 'here'; allowed: a path that starts with /"),
-        ("cameras: {door: {fps: 5}}",
-            "f.yaml:1: cameras.door.url: found nothing; allowed: this key is required: a URL or a path"),
-        ("cameras:\n  door:\n    url: x\n    connection:\n      transport: tpc\n",
-            "f.yaml:5: cameras.door.connection.transport: found 'tpc'; allowed: tcp, udp"),
-        ("cameras: {door: {url: rstp://x/y}}",
+        (
+            "cameras: {door: {fps: 5}}",
+            "f.yaml:1: cameras.door.url: found nothing; allowed: this key is required: a URL or a path"
+        ),
+        (
+            "cameras:\n  door:\n    url: x\n    connection:\n      transport: tpc\n",
+            "f.yaml:5: cameras.door.connection.transport: found 'tpc'; allowed: tcp, udp"
+        ),
+        (
+            "cameras: {door: {url: rstp://x/y}}",
             "f.yaml:1: cameras.door.url: found 'rstp://'; allowed: rtsp://, rtsps://, rtmp://, rtmps://, http://, https://, "
-                + "srt://, rtp://, udp://, tcp://, file:// or a path; did you mean 'rtsp://'?"),
-        ("cameras: {door: {url: 'rtsp:///cam'}}",
-            "f.yaml:1: cameras.door.url: found 'rtsp:///cam'; allowed: rtsp://HOST/PATH: the host is missing"),
-        ("cameras: {door: {url: x, connection: {read_timeout_s: -5}}}",
-            "f.yaml:1: cameras.door.connection.read_timeout_s: found -5.0; allowed: 0.1...600.0 seconds"),
-        ("cameras: {door: {url: x, connection: {connect_timeout_s: 1e300}}}",
-            "f.yaml:1: cameras.door.connection.connect_timeout_s: found 1e+300; allowed: 0.1...600.0 seconds"),
-        ("cameras:\n\tdoor: {url: x}\n",
-            "f.yaml:2: this is no YAML: found character that cannot start any token; indent by spaces, not by tabs"),
-        ("cameras:\n  door\n    url: x\n",
+                + "srt://, rtp://, udp://, tcp://, file:// or a path; did you mean 'rtsp://'?"
+        ),
+        (
+            "cameras: {door: {url: 'rtsp:///cam'}}",
+            "f.yaml:1: cameras.door.url: found 'rtsp:///cam'; allowed: rtsp://HOST/PATH: the host is missing"
+        ),
+        (
+            "cameras: {door: {url: x, connection: {read_timeout_s: -5}}}",
+            "f.yaml:1: cameras.door.connection.read_timeout_s: found -5.0; allowed: 0.1...600.0 seconds"
+        ),
+        (
+            "cameras: {door: {url: x, connection: {connect_timeout_s: 1e300}}}",
+            "f.yaml:1: cameras.door.connection.connect_timeout_s: found 1e+300; allowed: 0.1...600.0 seconds"
+        ),
+        (
+            "cameras:\n\tdoor: {url: x}\n",
+            "f.yaml:2: this is no YAML: found character that cannot start any token; indent by spaces, not by tabs"
+        ),
+        (
+            "cameras:\n  door\n    url: x\n",
             "f.yaml:3: this is no YAML: mapping values are not allowed in this context; "
-                + "is a ':' missing before this, or are there quotes missing around a value with ': ' in it?"),
-        ("cameras:\n  door:\n    url: x\n    loitering_after_s: 3\n    read_timeout_s: 5",
+                + "is a ':' missing before this, or are there quotes missing around a value with ': ' in it?"
+        ),
+        (
+            "cameras:\n  door:\n    url: x\n    loitering_after_s: 3\n    read_timeout_s: 5",
             "f.yaml:4: cameras.door.loitering_after_s: found an unknown key; allowed: connection, enabled, events, fps, motion, "
                 + "snapshots, url\n"
                 + "f.yaml:5: cameras.door.read_timeout_s: found an unknown key; allowed: connection, enabled, events, fps, motion, "
-                + "snapshots, url; did you mean 'cameras.door.connection.read_timeout_s'?"),
+                + "snapshots, url; did you mean 'cameras.door.connection.read_timeout_s'?"
+        ),
         ("hooks: {webhook: ftp://x}", "f.yaml:1: hooks.webhook: found 'ftp://x'; allowed: an http or https URL"),
     ])
     func valuesOutOfRangeAreRefused(yaml: String, expected: String) throws {
@@ -107,9 +130,11 @@ private func problems(_ yaml: String) throws -> [String] {
         let places = try problems(yaml).map { $0.split(separator: ": ").prefix(2).joined(separator: " ") }
         #expect(
             places == [
-                "f.yaml:1 modle", "f.yaml:2 model.people.score_treshold", "f.yaml:2 model.input_width", "f.yaml:3 log.keep_days",
+                "f.yaml:1 modle", "f.yaml:2 model.people.score_treshold", "f.yaml:2 model.input_width",
+                "f.yaml:3 log.keep_days",
                 "f.yaml:3 log.rotate_bytes", "f.yaml:4 tracking.patience", "f.yaml:4 tracking.weights.box",
-                "f.yaml:5 rendering.redact_hold_s", "f.yaml:6 http.enabled", "f.yaml:6 http.port", "f.yaml:10 cameras.a.fps",
+                "f.yaml:5 rendering.redact_hold_s", "f.yaml:6 http.enabled", "f.yaml:6 http.port",
+                "f.yaml:10 cameras.a.fps",
                 "f.yaml:13 cameras.a.events.zones.0.polygon", "f.yaml:14 cameras.a.events.zones.1.purpose",
                 "f.yaml:14 cameras.a.events.zones.1.name", "f.yaml:14 cameras.a.events.zones.1.polygon",
                 "f.yaml:15 cameras.a.events.zones.2.name", "f.yaml:15 cameras.a.events.zones.2.polygon",
@@ -127,7 +152,8 @@ private func problems(_ yaml: String) throws -> [String] {
     }
 
     @Test func aZonesProblemIsToldByItsPlace() throws {
-        let yaml = "cameras:\n  door:\n    url: x\n    events:\n      zones:\n      - {name: a, polygon: [[0, 0], [1, 1]]}\n"
+        let yaml =
+            "cameras:\n  door:\n    url: x\n    events:\n      zones:\n      - {name: a, polygon: [[0, 0], [1, 1]]}\n"
         let text = try problems(yaml)
         #expect(text.count == 1)
         #expect(text.first?.hasPrefix("f.yaml:6: cameras.door.events.zones.0.polygon: ") == true)

@@ -14,8 +14,10 @@ import Testing
 
     @Test func whatIsRetainedIsKnownSoThatItCanBeTakenBack() {
         let topics = MQTTTopics(prefix: "p")
-        let all = Set(topics.retained(of: [.init(name: "door", zones: ["a/b"]), .init(name: "yard", zones: [])], discovers: true))
-        #expect(all.isSuperset(of: ["p/available", "p/door/person", "p/door/status", "p/door/a_b/person", "p/yard/status"]))
+        let all = Set(
+            topics.retained(of: [.init(name: "door", zones: ["a/b"]), .init(name: "yard", zones: [])], discovers: true))
+        #expect(
+            all.isSuperset(of: ["p/available", "p/door/person", "p/door/status", "p/door/a_b/person", "p/yard/status"]))
         #expect(all.contains { $0.hasPrefix("homeassistant/sensor/hcqd_door/people_a_b_") && $0.hasSuffix("/config") })
         #expect(all.count == 11)
         let silent = topics.retained(of: [.init(name: "yard", zones: [])], discovers: false)

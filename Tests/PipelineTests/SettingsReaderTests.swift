@@ -68,7 +68,8 @@ private func problems<T: Codable>(_ yaml: String, defaults: T) -> [String] {
     }
 
     @Test func camelCaseIsNotAKey() {
-        #expect(problems("inner: {longName: 3}", defaults: Sample()).first?.contains("did you mean 'long_name'?") == true)
+        #expect(
+            problems("inner: {longName: 3}", defaults: Sample()).first?.contains("did you mean 'long_name'?") == true)
     }
 
     @Test func everythingThatIsWrongIsToldAtOnce() {
@@ -116,7 +117,10 @@ private func problems<T: Codable>(_ yaml: String, defaults: T) -> [String] {
         #expect(cameras["c"]?.mode == .udp)
         #expect(cameras["c"]?.inner == Sample.Inner(longName: 9))
         let wrong = "cameras:\n  a: &usual\n    ulr: x\n  b: {<<: *usual}\n"
-        #expect(problems(wrong, defaults: Named()).map { $0.prefix(23) } == ["f.yaml:3: cameras.a.ulr", "f.yaml:3: cameras.b.ulr"])
+        #expect(
+            problems(wrong, defaults: Named()).map { $0.prefix(23) } == [
+                "f.yaml:3: cameras.a.ulr", "f.yaml:3: cameras.b.ulr",
+            ])
     }
 
     @Test(.timeLimit(.minutes(10))) func namesThatStandForNamesThatStandForNamesEnd() {

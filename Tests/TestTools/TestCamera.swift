@@ -62,9 +62,13 @@ public final class TestCamera: Sendable {
     private static func dayAndNight(in folder: TemporaryFolder) throws -> [String] {
         try [("640x360", "h264"), ("320x240", "h264"), ("640x360", "h265")].map { size, codec in
             let file = folder.file(size + "." + codec)
-            let options = codec == "h264" ? ["-g", "25", "-bf", "0"] : ["-x265-params", "keyint=25:bframes=0:log-level=none"]
+            let options =
+                codec == "h264" ? ["-g", "25", "-bf", "0"] : ["-x265-params", "keyint=25:bframes=0:log-level=none"]
             try run(
-                ["ffmpeg", "-v", "error", "-nostdin", "-f", "lavfi", "-i", "testsrc2=size=\(size):rate=25:duration=4", "-c:v"]
+                [
+                    "ffmpeg", "-v", "error", "-nostdin", "-f", "lavfi", "-i",
+                    "testsrc2=size=\(size):rate=25:duration=4", "-c:v",
+                ]
                     + [codec == "h264" ? "libx264" : "libx265", "-preset", "veryfast"] + options
                     + ["-f", codec == "h264" ? "h264" : "hevc", file])
             return file

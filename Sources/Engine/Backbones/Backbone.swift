@@ -51,7 +51,8 @@ enum Backbone: Sendable {
         var stride64: FeatureMap?
         if case .esnetPAN = self { stride64 = pass.map((height + 63) / 64, (width + 63) / 64, channels[3]) }
         let maps = Pyramid(
-            stride4: pass.map(height / 4, width / 4, channels[0]), stride8: pass.map(height / 8, width / 8, channels[1]),
+            stride4: pass.map(height / 4, width / 4, channels[0]),
+            stride8: pass.map(height / 8, width / 8, channels[1]),
             stride16: pass.map(height / 16, width / 16, channels[2]),
             stride32: pass.map(height / 32, width / 32, channels[3]), stride64: stride64)
         pass.scope {

@@ -15,7 +15,8 @@ struct SqueezeExcitation: Sendable {
     ///   - x: `[positions, channels]`.
     ///   - gate: what every channel is to be multiplied by, `[1, channels]`; overwritten.
     ///   - fill: completes some rows of x.
-    func callAsFunction(_ x: Tensor, into gate: Tensor, using pass: Pass, fill: @Sendable (_ range: Range<Int>) -> Void) {
+    func callAsFunction(_ x: Tensor, into gate: Tensor, using pass: Pass, fill: @Sendable (_ range: Range<Int>) -> Void)
+    {
         pass.books.count(macs: 2 * reduce.inputs * reduce.outputs)
         pass.scope {
             let tileRows = Linear.tileRows(x.rows)
@@ -23,7 +24,8 @@ struct SqueezeExcitation: Sendable {
             let inner = pass.tensor(1, reduce.outputs)
             pass.run(x.rows, by: tileRows) { range, _ in
                 fill(range)
-                hcq_channel_sums(x.row(range.lowerBound), x.stride, range.count, x.columns, sums.row(range.lowerBound / tileRows))
+                hcq_channel_sums(
+                    x.row(range.lowerBound), x.stride, range.count, x.columns, sums.row(range.lowerBound / tileRows))
             }
             pass.run(1) { _, _ in
                 let mean = sums.rows(0..<1)
@@ -70,7 +72,8 @@ struct DownBlock: Sendable {
         branch1 = DepthwiseSeparable(
             depthwise: try DepthwiseConvolution(weights["branch1_depthwise"], channels: inputs, kernel: 3, stride: 2),
             between: .none,
-            pointwise: try Convolution(weights["branch1_pointwise"], inputs: inputs, outputs: half, hasBias: true).linear,
+            pointwise: try Convolution(weights["branch1_pointwise"], inputs: inputs, outputs: half, hasBias: true)
+                .linear,
             after: .hardSwish)
         expand2 = try Convolution(weights["branch2_expand"], inputs: inputs, outputs: inner, hasBias: true)
         depthwise2 = try DepthwiseConvolution(weights["branch2_depthwise"], channels: inner, kernel: 3, stride: 2)
@@ -80,7 +83,8 @@ struct DownBlock: Sendable {
         merge = DepthwiseSeparable(
             depthwise: try DepthwiseConvolution(weights["merge_depthwise"], channels: outputs, kernel: 3),
             between: .hardSwish,
-            pointwise: try Convolution(weights["merge_pointwise"], inputs: outputs, outputs: outputs, hasBias: true).linear,
+            pointwise: try Convolution(weights["merge_pointwise"], inputs: outputs, outputs: outputs, hasBias: true)
+                .linear,
             after: .hardSwish)
     }
 

@@ -111,7 +111,8 @@ struct LiteHRNetStem: Sendable {
             stride: 2)
         expand = try NarrowProduct([(weights["branch2_expand"], outputs: 2 * half)], inputs: half)
         second = try NarrowChain(
-            depthwise: weights["branch2_depthwise"], project: weights["branch2_project"], inputs: 2 * half, outputs: half,
+            depthwise: weights["branch2_depthwise"], project: weights["branch2_project"], inputs: 2 * half,
+            outputs: half,
             stride: 2)
     }
 

@@ -37,7 +37,8 @@ struct BranchModule: Sendable {
                 for step in 0..<i - j {
                     let outputs = step == i - j - 1 ? channels[i] : channels[j]
                     steps.append(
-                        try NarrowChain(weights["fuse"]["\(j)_\(i)"][step], inputs: channels[j], outputs: outputs, stride: 2))
+                        try NarrowChain(
+                            weights["fuse"]["\(j)_\(i)"][step], inputs: channels[j], outputs: outputs, stride: 2))
                 }
                 above.append(steps)
             }
@@ -143,7 +144,8 @@ struct BranchModule: Sendable {
 
         init(_ module: BranchModule, _ maps: Branches, using pass: Pass) {
             func map(_ level: Int, _ from: Int, _ to: Int) -> FeatureMap {
-                to < module.branches ? pass.paddedMap(maps[level].height, maps[level].width, maps[from].channels) : maps[from]
+                to < module.branches
+                    ? pass.paddedMap(maps[level].height, maps[level].width, maps[from].channels) : maps[from]
             }
             (from0to2, from0to3) = (map(1, 0, 2), map(1, 0, 3))
             (last0to3, from1to3) = (map(2, 0, 3), map(2, 1, 3))

@@ -19,7 +19,8 @@ struct ResNet: Sendable {
 
     init(_ weights: Weights, _ backbone: NetworkConfiguration.Backbone) throws(EngineError) {
         let (isBottleneck, depths) = Self.depths(backbone)
-        stem = try Convolution(weights["conv1"], inputs: 3, outputs: 64, kernel: 7, stride: 2, normalised: weights["bn1"])
+        stem = try Convolution(
+            weights["conv1"], inputs: 3, outputs: 64, kernel: 7, stride: 2, normalised: weights["bn1"])
         var inputs = 64
         var stages: [[ResidualBlock]] = []
         for (stage, depth) in depths.enumerated() {

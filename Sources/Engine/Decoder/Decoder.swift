@@ -18,7 +18,9 @@ struct Decoder: Sendable {
         position = try StructuralEmbedding(weights["pos_mlp"], configuration)
         norm = try LayerNorm(weights["norm"], channels: configuration.hiddenDim)
         var layers: [DecoderLayer] = []
-        for i in 0..<configuration.decoderLayers { layers.append(try DecoderLayer(weights["layers"][i], configuration)) }
+        for i in 0..<configuration.decoderLayers {
+            layers.append(try DecoderLayer(weights["layers"][i], configuration))
+        }
         self.layers = layers
     }
 
@@ -58,7 +60,8 @@ struct Decoder: Sendable {
             let count = configuration.queries
             let delta = pass.tensor(count, configuration.keyDim)
             pass.books.enter(.boxHead)
-            heads.box(input.conditioned, into: delta.columns(0..<4), sigmas: isLast ? result.boxSigma : nil, using: pass)
+            heads.box(
+                input.conditioned, into: delta.columns(0..<4), sigmas: isLast ? result.boxSigma : nil, using: pass)
             pass.books.enter(.poseHead)
             if let pose = heads.pose {
                 if configuration.poseInKeys {

@@ -58,7 +58,8 @@ struct StructuralEmbedding: Sendable {
     init(_ weights: Weights, _ configuration: NetworkConfiguration) throws(EngineError) {
         let dim = configuration.sineDim
         mlp = try MLP(
-            weights, inputs: configuration.keyDim * dim, hidden: configuration.hiddenDim, outputs: configuration.hiddenDim)
+            weights, inputs: configuration.keyDim * dim, hidden: configuration.hiddenDim,
+            outputs: configuration.hiddenDim)
         let values = (0..<dim).map { Float(2 * Double.pi / pow(10_000, Double($0 / 2 * 2) / Double(dim))) }
         frequencies = weights.memory.keep(values, rows: 1, columns: dim)
     }

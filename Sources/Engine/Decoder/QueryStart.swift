@@ -59,7 +59,8 @@ struct ProposedQueries: Sendable {
         pose = try MLP(weights["proposal_pose"], inputs: channels, hidden: dim, outputs: 2 * configuration.joints)
         scale = grid > 0 ? try weights.vector("joint_scale", configuration.joints, .values([2])) : nil
         reach = grid > 0 ? try weights.vector("joint_reach", configuration.joints, .values([4])) : nil
-        owner = configuration.jointOwner > 0 ? try weights.vector("joint_owner", configuration.joints, .values([4])) : nil
+        owner =
+            configuration.jointOwner > 0 ? try weights.vector("joint_owner", configuration.joints, .values([4])) : nil
     }
 
     /// - Parameters:
@@ -85,7 +86,8 @@ struct ProposedQueries: Sendable {
             embed(features, into: queries.embedding, using: pass)
             pose(features, into: poses, using: pass)
             let points = grid * grid
-            pass.run(count, by: 4, scratch: 2 * points + (points + 16) * (jointMaps?.tokens.columns ?? 0)) { range, scratch in
+            pass.run(count, by: 4, scratch: 2 * points + (points + 16) * (jointMaps?.tokens.columns ?? 0)) {
+                range, scratch in
                 for q in range {
                     hcq_sigmoid(poses.row(q), poses.row(q), poses.columns)
                     if let jointMaps, let scale, let reach {

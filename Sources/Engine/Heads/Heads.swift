@@ -43,6 +43,7 @@ struct Heads: Sendable {
         box = try RegressionHead(weights["box"], inputs: dim + configuration.conditionDim, hidden: dim, outputs: 4)
         pose =
             configuration.hasPose
-            ? try RegressionHead(weights["pose"], inputs: dim + keys, hidden: dim, outputs: 2 * configuration.joints) : nil
+            ? try RegressionHead(weights["pose"], inputs: dim + keys, hidden: dim, outputs: 2 * configuration.joints)
+            : nil
     }
 }

@@ -38,7 +38,9 @@ struct Convolution: @unchecked Sendable {
         var matrix = [Float](repeating: 0, count: stored.count)
         for o in 0..<outputs {
             for i in 0..<inputs {
-                for k in 0..<area { matrix[(o * area + k) * inputs + i] = stored[(o * inputs + i) * area + k] * scale[o] }
+                for k in 0..<area {
+                    matrix[(o * area + k) * inputs + i] = stored[(o * inputs + i) * area + k] * scale[o]
+                }
             }
         }
         let input = inputs < 16 ? nil : try weights.inputScale()
@@ -109,7 +111,8 @@ struct Convolution: @unchecked Sendable {
             pass.run((y.tokens.rows + tileRows - 1) / tileRows * across) { tile, _ in
                 let (row, column) = (tile / across * tileRows, tile % across * tileColumns)
                 product.compute(
-                    rows: row..<min(row + tileRows, y.tokens.rows), columns: column..<min(column + tileColumns, outputs))
+                    rows: row..<min(row + tileRows, y.tokens.rows), columns: column..<min(column + tileColumns, outputs)
+                )
             }
         case .winograd(let packed, let bias):
             var facts = hcq_product()

@@ -14,14 +14,16 @@ struct DepthwiseConvolution: Sendable {
     ) throws(EngineError) {
         (self.kernel, self.stride) = (kernel, stride)
         let area = kernel * kernel
-        let stored = try weights.values("weight", [channels, 1, kernel, kernel], .uniform((6 / Float(area)).squareRoot()))
+        let stored = try weights.values(
+            "weight", [channels, 1, kernel, kernel], .uniform((6 / Float(area)).squareRoot()))
         var matrix = [Float](repeating: 0, count: stored.count)
         for c in 0..<channels {
             for k in 0..<area { matrix[k * channels + c] = stored[c * area + k] }
         }
         weight = weights.memory.keep(matrix, rows: area, columns: channels)
         let zeros = [Float](repeating: 0, count: channels)
-        bias = weights.memory.keep(hasBias ? try weights.values("bias", [channels], .zeros) : zeros, rows: 1, columns: channels)
+        bias = weights.memory.keep(
+            hasBias ? try weights.values("bias", [channels], .zeros) : zeros, rows: 1, columns: channels)
     }
 
     /// - Parameters:
@@ -44,7 +46,8 @@ struct DepthwiseConvolution: Sendable {
         let outWidth = (x.width + stride - 1) / stride
         hcq_depthwise(
             x.tokens.data, x.tokens.stride, x.height, x.width, x.channels, kernel, stride, outWidth, range.lowerBound,
-            range.upperBound, weight.data, bias.data, activation.rawValue, y.data - range.lowerBound * y.stride, y.stride)
+            range.upperBound, weight.data, bias.data, activation.rawValue, y.data - range.lowerBound * y.stride,
+            y.stride)
     }
 }
 

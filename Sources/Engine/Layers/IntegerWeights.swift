@@ -36,7 +36,9 @@ struct IntegerWeights: @unchecked Sendable {
         let room = memory.room(for: (hcq_product8_size(outputs, depth) + 3) / 4)
         hcq_product8_pack(integers, outputs, depth, room)
         packed = UnsafeRawPointer(room)
-        let (scale, correction, whole) = (memory.room(for: outputs), memory.room(for: outputs), memory.room(for: outputs))
+        let (scale, correction, whole) = (
+            memory.room(for: outputs), memory.room(for: outputs), memory.room(for: outputs)
+        )
         for o in 0..<outputs {
             var sum = 0
             for i in o * depth..<(o + 1) * depth { sum += Int(integers[i]) }
@@ -44,7 +46,9 @@ struct IntegerWeights: @unchecked Sendable {
             correction[o] = -scale[o] * Float(Int(input.zero) * sum)
             whole[o] = correction[o] + (bias?[o] ?? 0)
         }
-        (self.scale, self.correction, self.bias) = (UnsafePointer(scale), UnsafePointer(correction), UnsafePointer(whole))
+        (self.scale, self.correction, self.bias) = (
+            UnsafePointer(scale), UnsafePointer(correction), UnsafePointer(whole)
+        )
     }
 
     /// Whole numbers -127...127 and a step for each output, so that the largest weight of an output is 127 steps.

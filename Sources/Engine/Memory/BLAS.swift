@@ -12,7 +12,9 @@ enum BLAS {
             // Exported but not declared: they choose the kernels anew, as at start.
             typealias Action = @convention(c) () -> Void
             let everywhere = UnsafeMutableRawPointer(bitPattern: 0)  // RTLD_DEFAULT
-            if let quit = dlsym(everywhere, "gotoblas_dynamic_quit"), let start = dlsym(everywhere, "gotoblas_dynamic_init") {
+            if let quit = dlsym(everywhere, "gotoblas_dynamic_quit"),
+                let start = dlsym(everywhere, "gotoblas_dynamic_init")
+            {
                 unsafeBitCast(quit, to: Action.self)()
                 unsafeBitCast(start, to: Action.self)()
             }
@@ -35,13 +37,15 @@ enum BLAS {
         _ ldb: Int, into c: UnsafeMutablePointer<Float>, _ ldc: Int, accumulating: Bool = false
     ) {
         cblas_sgemm(
-            CblasRowMajor, CblasNoTrans, CblasTrans, blasint(rows), blasint(columns), blasint(depth), 1, a, blasint(lda),
+            CblasRowMajor, CblasNoTrans, CblasTrans, blasint(rows), blasint(columns), blasint(depth), 1, a,
+            blasint(lda),
             b, blasint(ldb), accumulating ? 1 : 0, c, blasint(ldc))
     }
 
     /// c <- a b. a: `[rows, depth]`, b: `[depth, columns]`, c: `[rows, columns]`.
     static func multiply(
-        rows: Int, columns: Int, depth: Int, _ a: UnsafePointer<Float>, _ lda: Int, _ b: UnsafePointer<Float>, _ ldb: Int,
+        rows: Int, columns: Int, depth: Int, _ a: UnsafePointer<Float>, _ lda: Int, _ b: UnsafePointer<Float>,
+        _ ldb: Int,
         into c: UnsafeMutablePointer<Float>, _ ldc: Int
     ) {
         cblas_sgemm(

@@ -95,7 +95,10 @@ final class Pass: @unchecked Sendable {
     // MARK: work
 
     /// Calls `body` for every tile, in any order and on any thread, with `scratch` floats of its own.
-    func run(_ tiles: Int, scratch count: Int = 0, _ body: @Sendable (_ tile: Int, _ scratch: UnsafeMutablePointer<Float>) -> Void) {
+    func run(
+        _ tiles: Int, scratch count: Int = 0,
+        _ body: @Sendable (_ tile: Int, _ scratch: UnsafeMutablePointer<Float>) -> Void
+    ) {
         peakScratch = max(peakScratch, count)
         if isPlan { return }
         precondition(count <= scratchStride, "a pass takes what its plan took")

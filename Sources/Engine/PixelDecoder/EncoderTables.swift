@@ -14,7 +14,8 @@ final class EncoderTables: Sendable {
 
     init(_ decoder: PixelDecoder, size: PixelSize) {
         let dim = decoder.levelEmbedding.columns
-        geometry = SamplingGeometry(size: size, heads: decoder.heads, points: decoder.points, channels: dim / decoder.heads)
+        geometry = SamplingGeometry(
+            size: size, heads: decoder.heads, points: decoder.points, channels: dim / decoder.heads)
         var rowCodes: [Float] = []
         var columnCodes: [Float] = []
         let zeros = [Float](repeating: 0, count: dim / 2)

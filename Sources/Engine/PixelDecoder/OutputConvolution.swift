@@ -8,7 +8,8 @@ enum OutputConvolution: Sendable {
         let dim = configuration.hiddenDim
         if configuration.outputConvolution == .dense {
             self = .dense(
-                try Convolution(weights[0], inputs: dim, outputs: dim, kernel: 3), try GroupNorm(weights[1], channels: dim))
+                try Convolution(weights[0], inputs: dim, outputs: dim, kernel: 3),
+                try GroupNorm(weights[1], channels: dim))
             return
         }
         var layers: [(convolution: DepthwiseSeparable, norm: GroupNorm)] = []
@@ -16,9 +17,11 @@ enum OutputConvolution: Sendable {
             layers.append(
                 (
                     DepthwiseSeparable(
-                        depthwise: try DepthwiseConvolution(weights[i]["depthwise"], channels: dim, kernel: 3, hasBias: false),
+                        depthwise: try DepthwiseConvolution(
+                            weights[i]["depthwise"], channels: dim, kernel: 3, hasBias: false),
                         between: .none,
-                        pointwise: try Convolution(weights[i]["pointwise"], inputs: dim, outputs: dim).linear, after: .none),
+                        pointwise: try Convolution(weights[i]["pointwise"], inputs: dim, outputs: dim).linear,
+                        after: .none),
                     try GroupNorm(weights[i]["norm"], channels: dim)
                 ))
         }

@@ -41,7 +41,9 @@ struct PixelDecoder: Sendable {
         self.inputs = inputs
         levelEmbedding = try weights.matrix("level_embed", SamplingGeometry.levels, dim, .uniform(1))
         var layers: [EncoderLayer] = []
-        for i in 0..<configuration.encoderLayers { layers.append(try EncoderLayer(weights["layers"][i], configuration)) }
+        for i in 0..<configuration.encoderLayers {
+            layers.append(try EncoderLayer(weights["layers"][i], configuration))
+        }
         self.layers = layers
         lateral = try Convolution(weights["lateral"][0], inputs: channels[0], outputs: dim)
         lateralNorm = try GroupNorm(weights["lateral"][1], channels: dim)
@@ -50,7 +52,8 @@ struct PixelDecoder: Sendable {
         joints =
             configuration.jointGrid == 0
             ? nil
-            : try Convolution(weights["joint_maps"], inputs: dim, outputs: configuration.jointChannels, hasBias: true).linear
+            : try Convolution(weights["joint_maps"], inputs: dim, outputs: configuration.jointChannels, hasBias: true)
+                .linear
         tower = configuration.tower == .none ? nil : try TowerInputs(weights["tower"], configuration)
     }
 
@@ -110,7 +113,8 @@ struct PixelDecoder: Sendable {
             pass.books.mark("lateral")
             pass.run(sum.height, by: 2) { range, _ in
                 hcq_upsample_add(
-                    stride8.tokens.data, stride8.height, stride8.width, sum.channels, range.lowerBound, range.upperBound,
+                    stride8.tokens.data, stride8.height, stride8.width, sum.channels, range.lowerBound,
+                    range.upperBound,
                     sum.tokens.data, scale.data, shift.data, sum.tokens.data)
                 guard let tower, let towerMap else { return }
                 let positions = range.lowerBound * sum.width..<range.upperBound * sum.width
@@ -164,6 +168,7 @@ struct TowerInputs: Sendable {
         lateral = try Convolution(weights["lateral"], inputs: channels[0], outputs: dim).linear
         jointMaps =
             configuration.jointGrid == 0
-            ? nil : try Convolution(weights["joint_maps"], inputs: channels[0], outputs: configuration.jointChannels).linear
+            ? nil
+            : try Convolution(weights["joint_maps"], inputs: channels[0], outputs: configuration.jointChannels).linear
     }
 }

@@ -51,7 +51,8 @@ final class InputWatch {
     /// Names begin with one of these, or hold one of `keptParts`: these layers stay in float32. Heads and codes of keypoints
     /// are small and what they say is exact to a pixel; excitations see one vector.
     static let keptPrefixes = [
-        "tower.", "heads.", "decoder.pos_mlp", "proposals.", "pixel_decoder.joint_maps", "pixel_decoder.tower.joint_maps",
+        "tower.", "heads.", "decoder.pos_mlp", "proposals.", "pixel_decoder.joint_maps",
+        "pixel_decoder.tower.joint_maps",
         "pixel_decoder.mask_features",
     ]
     static let keptParts = ["_se.", ".se."]

@@ -56,7 +56,8 @@ public final class SafetensorsFile: @unchecked Sendable {
             return (0..<count).map {
                 Float(bitPattern: UInt32(bytes.loadUnaligned(fromByteOffset: 2 * $0, as: UInt16.self)) << 16)
             }
-        case "I64" where includingIntegers: return (0..<count).map { Float(bytes.loadUnaligned(fromByteOffset: 8 * $0, as: Int64.self)) }
+        case "I64" where includingIntegers:
+            return (0..<count).map { Float(bytes.loadUnaligned(fromByteOffset: 8 * $0, as: Int64.self)) }
         default: throw .wrongType(name: name, found: entry.type)
         }
     }
@@ -99,7 +100,8 @@ public final class SafetensorsFile: @unchecked Sendable {
         return (mapping, Int(status.st_size))
     }
 
-    private static func header(of mapping: UnsafeMutableRawPointer, _ length: Int, _ path: String) throws(EngineError) -> Data
+    private static func header(of mapping: UnsafeMutableRawPointer, _ length: Int, _ path: String) throws(EngineError)
+        -> Data
     {
         let size = UInt64(littleEndian: mapping.loadUnaligned(as: UInt64.self))
         guard size <= UInt64(length - 8), size <= 100_000_000 else {
@@ -125,7 +127,9 @@ public final class SafetensorsFile: @unchecked Sendable {
         init(from decoder: any Swift.Decoder) throws {
             let container = try decoder.container(keyedBy: Key.self)
             if decoder.codingPath.last?.stringValue == "__metadata__" {
-                for key in container.allKeys { strings[key.stringValue] = try container.decode(String.self, forKey: key) }
+                for key in container.allKeys {
+                    strings[key.stringValue] = try container.decode(String.self, forKey: key)
+                }
             } else {
                 type = try container.decode(String.self, forKey: Key(stringValue: "dtype"))
                 shape = try container.decode([Int].self, forKey: Key(stringValue: "shape"))
@@ -151,7 +155,8 @@ public final class SafetensorsFile: @unchecked Sendable {
     }
 
     private static let bytesPerElement = [
-        "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8, "U32": 4, "U16": 2, "U8": 1,
+        "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8, "U32": 4, "U16": 2,
+        "U8": 1,
         "BOOL": 1, "F8_E4M3": 1, "F8_E5M2": 1,
     ]
 

@@ -30,7 +30,8 @@ public struct NamedTensor: Sendable {
 extension SafetensorsFile {
     /// Writes tensors in the order given; the file appears whole or not at all.
     /// - Throws: `unreadable` when it cannot be written.
-    public static func write(_ tensors: [NamedTensor], metadata: [String: String], to path: String) throws(EngineError) {
+    public static func write(_ tensors: [NamedTensor], metadata: [String: String], to path: String) throws(EngineError)
+    {
         var entries: [String] = []
         if !metadata.isEmpty {
             let pairs = metadata.sorted { $0.key < $1.key }.map { "\(quoted($0.key)):\(quoted($0.value))" }
@@ -41,7 +42,8 @@ extension SafetensorsFile {
             let end = offset + tensor.byteCount
             let shape = tensor.shape.map(String.init).joined(separator: ",")
             entries.append(
-                "\(quoted(tensor.name)):{\"dtype\":\"\(tensor.type)\",\"shape\":[\(shape)],\"data_offsets\":[\(offset),\(end)]}")
+                "\(quoted(tensor.name)):{\"dtype\":\"\(tensor.type)\",\"shape\":[\(shape)],\"data_offsets\":[\(offset),\(end)]}"
+            )
             offset = end
         }
         var header = Array("{\(entries.joined(separator: ","))}".utf8)

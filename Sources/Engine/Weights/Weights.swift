@@ -93,7 +93,8 @@ struct Weights {
         guard source.isInteger, has("input_scale") else { return nil }
         let values = try source.values(self["input_scale"].path, shape: [2], start: .zeros)
         guard values[0] > 0, 0...255 ~= values[1] else {
-            throw .wrongInput(reason: "tensor '\(self["input_scale"].path)' is \(values), expected a step and a zero of 0...255")
+            throw .wrongInput(
+                reason: "tensor '\(self["input_scale"].path)' is \(values), expected a step and a zero of 0...255")
         }
         return ByteScale(step: values[0], zero: Int32(values[1]))
     }

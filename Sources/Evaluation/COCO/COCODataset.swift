@@ -46,7 +46,8 @@ public struct COCODataset: Sendable {
         else { throw .badJSON(path: path, reason: "has several categories and none of them is named person") }
         if let image = file.images.first(where: { !$0.hasPossibleSize }) {
             throw .badJSON(
-                path: path, reason: "image \(image.id) has size \(image.width)x\(image.height), expected 0 to 65535 each")
+                path: path,
+                reason: "image \(image.id) has size \(image.width)x\(image.height), expected 0 to 65535 each")
         }
         self.path = path
         self.category = category

@@ -109,7 +109,9 @@ struct LogRecovery {
         if line.seq > last?.sequence ?? 0 { last = (line.seq, line.time) }
         nextOrdinal = max(nextOrdinal, (line.trackID?.ordinal ?? 0) + 1)
         guard line.seq >= session else { return }
-        if line.type == "occupancy", let zone = line.zone { occupancy[zone] = line.count.flatMap { $0 == 0 ? nil : $0 } }
+        if line.type == "occupancy", let zone = line.zone {
+            occupancy[zone] = line.count.flatMap { $0 == 0 ? nil : $0 }
+        }
         guard let id = line.id else { return }
         if line.type == "end" {
             open[id] = nil

@@ -146,7 +146,9 @@ final class CameraSession {
             if news.breaksTracks {
                 teller.change(CameraChange(.discontinuity, reason: "time"), ending: .discontinuity)
             }
-            if let line = reports.note(news.kind, news.description, now: monotonicSeconds()) { logger.warning("\(line)") }
+            if let line = reports.note(news.kind, news.description, now: monotonicSeconds()) {
+                logger.warning("\(line)")
+            }
         }
         for line in reports.due(now: monotonicSeconds()) { logger.warning("\(line)") }
     }

@@ -10,7 +10,8 @@ struct OverlayKeeper {
 
     init(_ settings: EventSettings) {
         zones = settings.zones.map {
-            Overlay.Zone(name: $0.name, polygon: $0.polygon, count: $0.purpose == .ignored || $0.purpose == .privacy ? nil : 0)
+            Overlay.Zone(
+                name: $0.name, polygon: $0.polygon, count: $0.purpose == .ignored || $0.purpose == .privacy ? nil : 0)
         }
         hidden = settings.zones.filter { $0.purpose == .privacy }.map(\.polygon)
         lines = settings.lines.map { Overlay.Line(name: $0.name, from: $0.a, to: $0.b, left: 0, right: 0) }

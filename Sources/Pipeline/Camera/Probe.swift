@@ -18,7 +18,8 @@ public struct Probe: CustomStringConvertible {
             inputSize: model.inputSize, threads: 1, sampleFPS: camera?.fps,
             connection: camera?.connection ?? ConnectionSettings())
         let source = try VideoSource(
-            try Secrets().expand(location), shownAs: redactedURL(location), camera: CameraID("probe"), settings: settings)
+            try Secrets().expand(location), shownAs: redactedURL(location), camera: CameraID("probe"),
+            settings: settings)
         let opened = monotonicSeconds()
         var (frames, first, last) = (0, 0.0, 0.0)
         while monotonicSeconds() - opened < seconds, let frame = try source.next() {
@@ -27,9 +28,13 @@ public struct Probe: CustomStringConvertible {
             frames += 1
         }
         let measured = frames > 1 && last > first ? Double(frames - 1) / (last - first) : nil
-        let lines = Self.sent(source.info) + Self.done(source.info, measured: measured, camera: camera) + [
-            ("opened in", "\(fixed(opened - began, 1)) s; \(frames) frames in \(fixed(monotonicSeconds() - opened, 1)) s")
-        ]
+        let lines =
+            Self.sent(source.info) + Self.done(source.info, measured: measured, camera: camera) + [
+                (
+                    "opened in",
+                    "\(fixed(opened - began, 1)) s; \(frames) frames in \(fixed(monotonicSeconds() - opened, 1)) s"
+                )
+            ]
         let notes = source.warnings.map { ("note", $0.description) }
         description = (lines + notes).map { label, text in
             label + String(repeating: " ", count: max(1, 16 - label.count)) + text
@@ -41,28 +46,51 @@ public struct Probe: CustomStringConvertible {
         var lines = [
             ("source", "\(info.location), \(info.container)\(info.isLive ? ", live" : "")"),
             ("video", "\(codec), \(info.pixelFormat), \(info.storedSize.width)x\(info.storedSize.height)"),
-            ("shown as", "\(info.displaySize.width)x\(info.displaySize.height)"
-                + (info.rotation != 0 ? ", turned by \(info.rotation) degrees" : "")
-                + (info.sampleAspectRatio != 1 ? ", pixel aspect \(fixed(info.sampleAspectRatio, 3))" : "")
-                + (info.isInterlaced ? ", interlaced" : "")),
+            (
+                "shown as",
+                "\(info.displaySize.width)x\(info.displaySize.height)"
+                    + (info.rotation != 0 ? ", turned by \(info.rotation) degrees" : "")
+                    + (info.sampleAspectRatio != 1 ? ", pixel aspect \(fixed(info.sampleAspectRatio, 3))" : "")
+                    + (info.isInterlaced ? ", interlaced" : "")
+            ),
             ("colours", "\(info.colorMatrix), \(info.colorRange) range"),
-            ("says", (info.fps.map { "\(fixed($0, 2)) fps" } ?? "no frame rate")
-                + (info.duration.map { ", \(fixed($0, 1)) s" } ?? "") + (info.bitRate.map { ", \($0 / 1000) kbit/s" } ?? "")),
+            (
+                "says",
+                (info.fps.map { "\(fixed($0, 2)) fps" } ?? "no frame rate")
+                    + (info.duration.map { ", \(fixed($0, 1)) s" } ?? "")
+                    + (info.bitRate.map { ", \($0 / 1000) kbit/s" } ?? "")
+            ),
         ]
-        if !info.otherStreams.isEmpty { lines.append(("also", info.otherStreams.joined(separator: ", ") + " (not used)")) }
+        if !info.otherStreams.isEmpty {
+            lines.append(("also", info.otherStreams.joined(separator: ", ") + " (not used)"))
+        }
         return lines
     }
 
     private static func done(_ info: StreamInfo, measured: Double?, camera: CameraSettings?) -> [(String, String)] {
         var lines = [
             ("decoded by", "\(info.decoder), \(info.threads) \(info.threads == 1 ? "thread" : "threads")"),
-            ("network sees", "\(info.contentSize.width)x\(info.contentSize.height) in \(info.inputSize.width)x\(info.inputSize.height)"),
+            (
+                "network sees",
+                "\(info.contentSize.width)x\(info.contentSize.height) in \(info.inputSize.width)x\(info.inputSize.height)"
+            ),
         ]
-        if let measured { lines.append(("measured", "\(fixed(measured, 2)) fps" + (camera?.fps != nil ? " after fps: \(fixed(camera?.fps ?? 0, 2))" : ""))) }
+        if let measured {
+            lines.append(
+                (
+                    "measured",
+                    "\(fixed(measured, 2)) fps"
+                        + (camera?.fps != nil ? " after fps: \(fixed(camera?.fps ?? 0, 2))" : "")
+                ))
+        }
         let isSmall = min(info.displaySize.width, info.displaySize.height) < 240
         if isSmall { lines.append(("advice", "choose a larger stream: people will be only a few pixels high")) }
         if max(info.displaySize.width, info.displaySize.height) > 2600 {
-            lines.append(("advice", "choose the camera's second stream: decoding this one costs a core, and the network sees less"))
+            lines.append(
+                (
+                    "advice",
+                    "choose the camera's second stream: decoding this one costs a core, and the network sees less"
+                ))
         }
         return lines
     }

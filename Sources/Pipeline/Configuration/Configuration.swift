@@ -27,7 +27,9 @@ public struct Configuration: Codable, Sendable, Equatable, CheckedSettings {
     /// - Throws: `ConfigurationError` with everything that is wrong in it.
     public init(contentsOf path: String) throws {
         func refused(_ reason: String) -> ConfigurationError {
-            ConfigurationError(problems: [ConfigurationProblem(file: path, line: nil, path: "", found: reason, allowed: "")])
+            ConfigurationError(problems: [
+                ConfigurationProblem(file: path, line: nil, path: "", found: reason, allowed: "")
+            ])
         }
         guard FileManager.default.fileExists(atPath: path) else { throw refused("no such file") }
         var isFolder: ObjCBool = false
@@ -41,7 +43,9 @@ public struct Configuration: Codable, Sendable, Equatable, CheckedSettings {
         while bytes.count <= ConfigurationFile.largest,
             let more = try? file.read(upToCount: ConfigurationFile.largest + 1 - bytes.count), !more.isEmpty
         { bytes += more }
-        guard bytes.count <= ConfigurationFile.largest else { throw refused("has more than \(ConfigurationFile.largest) bytes") }
+        guard bytes.count <= ConfigurationFile.largest else {
+            throw refused("has more than \(ConfigurationFile.largest) bytes")
+        }
         guard let text = String(bytes: bytes, encoding: .utf8) else {
             throw refused("is no text in UTF-8: save it so, or convert it (iconv -f latin1 -t utf8)")
         }
@@ -70,20 +74,25 @@ public struct Configuration: Codable, Sendable, Equatable, CheckedSettings {
             (["cameras", $0.key, "url"], $0.value.url)
         }
         return places.compactMap { path, name in
-            if name.isEmpty || name.contains(where: { "*?[$".contains($0) }) || FileManager.default.isReadableFile(atPath: name) {
+            if name.isEmpty || name.contains(where: { "*?[$".contains($0) })
+                || FileManager.default.isReadableFile(atPath: name)
+            {
                 return nil
             }
             let isCamera = path.first == "cameras"
             return ConfigurationProblem(
-                file: file, line: nil, path: path.joined(separator: "."), found: "'\(redactedURL(name))', which cannot be read here",
-                allowed: isCamera ? "a URL like rtsp://HOST/PATH, or the path of a device or file" : "the path of a readable file")
+                file: file, line: nil, path: path.joined(separator: "."),
+                found: "'\(redactedURL(name))', which cannot be read here",
+                allowed: isCamera
+                    ? "a URL like rtsp://HOST/PATH, or the path of a device or file" : "the path of a readable file")
         }
     }
 
     /// Every `${NAME}` in `file`'s settings that stands for nothing on this machine.
     public func missingSecrets(_ secrets: Secrets, file: String) -> [ConfigurationProblem] {
         var places: [([String], String)] = [
-            (["http", "token"], http.token), (["mqtt", "password"], mqtt.password), (["mqtt", "username"], mqtt.username),
+            (["http", "token"], http.token), (["mqtt", "password"], mqtt.password),
+            (["mqtt", "username"], mqtt.username),
             (["hooks", "webhook"], hooks.webhook),
         ]
         places += cameras.sorted { $0.key < $1.key }.map { (["cameras", $0.key, "url"], $0.value.url) }
@@ -91,7 +100,8 @@ public struct Configuration: Codable, Sendable, Equatable, CheckedSettings {
             // Not shown: it may be a part of a password.
             if text.firstMatch(of: /\$[A-Za-z_]/) != nil {
                 return ConfigurationProblem(
-                    file: file, line: nil, path: path.joined(separator: "."), found: "a $ without braces, which stays as it is",
+                    file: file, line: nil, path: path.joined(separator: "."),
+                    found: "a $ without braces, which stays as it is",
                     allowed: "${NAME} for a secret")
             }
             do throws(Secrets.Missing) {
@@ -191,16 +201,21 @@ public struct CameraSettings: Codable, Sendable, Equatable, DefaultSettings {
         }
         let rest = url.dropFirst(scheme.count + 3)
         guard scheme != "file", rest.isEmpty || "/?#".contains(rest[rest.startIndex]) else { return nil }
-        return SettingProblem(path: ["url"], found: "'\(redactedURL(url))'", allowed: "\(scheme)://HOST/PATH: the host is missing")
+        return SettingProblem(
+            path: ["url"], found: "'\(redactedURL(url))'", allowed: "\(scheme)://HOST/PATH: the host is missing")
     }
 
     func problems(name: String) -> [SettingProblem] {
         var problems: [SettingProblem] = []
         if url.isEmpty {
-            problems.append(SettingProblem(path: ["url"], found: "nothing", allowed: "this key is required: a URL or a path"))
+            problems.append(
+                SettingProblem(path: ["url"], found: "nothing", allowed: "this key is required: a URL or a path"))
         }
-        if name.isEmpty || name.utf8.count > 64 || name.contains(where: { $0 == "/" || $0.isNewline || "+#".contains($0) }) {
-            problems.append(SettingProblem(path: [], found: "'\(name)'", allowed: "a name of 1...64 bytes without /, + and #"))
+        if name.isEmpty || name.utf8.count > 64
+            || name.contains(where: { $0 == "/" || $0.isNewline || "+#".contains($0) })
+        {
+            problems.append(
+                SettingProblem(path: [], found: "'\(name)'", allowed: "a name of 1...64 bytes without /, + and #"))
         }
         if let fps, let problem = SettingProblem.outside(0.05...240, "fps", fps, unit: "per second") {
             problems.append(problem)

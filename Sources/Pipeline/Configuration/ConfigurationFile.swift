@@ -11,7 +11,8 @@ enum ConfigurationFile {
         if let reason = refusal(of: yaml) {
             throw ConfigurationError(problems: [
                 ConfigurationProblem(
-                    file: file, line: nil, path: "", found: reason, allowed: "a configuration: at most 1 MiB, \(depthLimit) levels deep")
+                    file: file, line: nil, path: "", found: reason,
+                    allowed: "a configuration: at most 1 MiB, \(depthLimit) levels deep")
             ])
         }
         let root: Node?
@@ -88,14 +89,16 @@ enum ConfigurationFile {
                 (mark.line, problem)
             case .duplicatedKeysInMapping(let duplicates, let context):
                 (
-                    duplicates.compactMap { secondLine(of: $0, from: context.mark, in: yaml) }.min() ?? context.mark.line,
+                    duplicates.compactMap { secondLine(of: $0, from: context.mark, in: yaml) }.min()
+                        ?? context.mark.line,
                     "the same key twice: \(duplicates.sorted().joined(separator: ", ")); keep one of them"
                 )
             case .reader(let problem, _, _, _): (nil, problem)
             default: (nil, "\(error)")
             }
         return ConfigurationProblem(
-            file: file, line: line, path: "", found: "this is no YAML: \(text)\(advice(text, line: line, in: yaml))", allowed: "")
+            file: file, line: line, path: "", found: "this is no YAML: \(text)\(advice(text, line: line, in: yaml))",
+            allowed: "")
     }
 
     /// Where a key of the mapping that begins at `mark` stands for the second time; nil when both stand in one line.
@@ -118,11 +121,15 @@ enum ConfigurationFile {
         if text.contains("mapping values are not allowed") || text.contains("could not find expected ':'") {
             return "; is a ':' missing before this, or are there quotes missing around a value with ': ' in it?"
         }
-        if text.contains("found another document") { return "; a configuration is one document: remove this `---` and what follows" }
+        if text.contains("found another document") {
+            return "; a configuration is one document: remove this `---` and what follows"
+        }
         return text.hasPrefix("the same key") ? "" : "; allowed are `key: value` lines, indented by spaces"
     }
 }
 
 extension Node {
-    fileprivate var isNull: Bool { scalar.map { $0.string.isEmpty || $0.string == "~" || $0.string == "null" } ?? false }
+    fileprivate var isNull: Bool {
+        scalar.map { $0.string.isEmpty || $0.string == "~" || $0.string == "null" } ?? false
+    }
 }

@@ -15,7 +15,8 @@ public struct ConfigurationProblem: Error, Equatable, Sendable, CustomStringConv
         let place = file + (line.map { ":\($0)" } ?? "")
         let key = path.isEmpty ? "" : " \(path):"
         let hint = nearest.map { "; did you mean '\($0)'?" } ?? ""
-        return allowed.isEmpty ? "\(place):\(key) \(found)\(hint)" : "\(place):\(key) found \(found); allowed: \(allowed)\(hint)"
+        return allowed.isEmpty
+            ? "\(place):\(key) \(found)\(hint)" : "\(place):\(key) found \(found); allowed: \(allowed)\(hint)"
     }
 
     /// Whether `other` is only what follows from this: it stands at the same place, around it or in it, or misses the key that
@@ -23,7 +24,8 @@ public struct ConfigurationProblem: Error, Equatable, Sendable, CustomStringConv
     func explains(_ other: ConfigurationProblem) -> Bool {
         if path == other.path || path.hasPrefix(other.path + ".") || other.path.hasPrefix(path + ".") { return true }
         guard let nearest else { return false }
-        return nearest == other.path || (path.split(separator: ".").dropLast() + [nearest[...]]).joined(separator: ".") == other.path
+        return nearest == other.path
+            || (path.split(separator: ".").dropLast() + [nearest[...]]).joined(separator: ".") == other.path
     }
 }
 

@@ -29,7 +29,8 @@ final class SettingsReader {
     /// - Parameters:
     ///   - node: What the file says here; nil when it says nothing.
     ///   - fallback: The default's tree; nil when there is no default, and then the key is required.
-    func read<T: Decodable>(_ type: T.Type, node: Node?, fallback: Node?, path: [any CodingKey], near: Node?) throws -> T
+    func read<T: Decodable>(_ type: T.Type, node: Node?, fallback: Node?, path: [any CodingKey], near: Node?) throws
+        -> T
     {
         let fallback = try fallback ?? (type as? any DefaultSettings.Type).map { try Self.tree($0.init()) }
         if node == nil, fallback == nil, !(type is any OptionalType.Type) {
@@ -79,7 +80,8 @@ final class SettingsReader {
     func note(_ path: [any CodingKey], _ node: Node?, found: String, allowed: String, nearest: String? = nil) {
         problems.append(
             ConfigurationProblem(
-                file: file, line: node?.mark?.line, path: Self.dotted(path.map { $0.intValue.map(String.init) ?? $0.stringValue }),
+                file: file, line: node?.mark?.line,
+                path: Self.dotted(path.map { $0.intValue.map(String.init) ?? $0.stringValue }),
                 found: found, allowed: allowed, nearest: nearest))
     }
 

@@ -73,12 +73,14 @@ final class DaemonServices: @unchecked Sendable {
         do {
             let former = running.map { running in
                 running.mqtt.enabled
-                    ? MQTTTopics(prefix: running.mqtt.prefix).retained(of: Self.mqttCameras(running), discovers: running.mqtt.discovery) : []
+                    ? MQTTTopics(prefix: running.mqtt.prefix).retained(
+                        of: Self.mqttCameras(running), discovers: running.mqtt.discovery) : []
             }
             return MQTTService(
                 settings, username: try secrets.expand(settings.username),
                 password: try secrets.expand(settings.password),
-                cameras: Self.mqttCameras(configuration), former: former ?? [], storage: configuration.storage, tally: tally, watch: watch, logger: logger)
+                cameras: Self.mqttCameras(configuration), former: former ?? [], storage: configuration.storage,
+                tally: tally, watch: watch, logger: logger)
         } catch {
             logger.error("mqtt is off: ${\(error.name)} stands for nothing")
             return nil

@@ -19,7 +19,8 @@ final class StageClock: Sendable {
     /// Seconds by stage.
     var seconds: [ReplaySummary.Stage: Double] {
         let all = nanoseconds.withLock { $0 }
-        return Dictionary(uniqueKeysWithValues: ReplaySummary.Stage.allCases.map { ($0, Double(all[$0.rawValue]) / 1e9) })
+        return Dictionary(
+            uniqueKeysWithValues: ReplaySummary.Stage.allCases.map { ($0, Double(all[$0.rawValue]) / 1e9) })
     }
 }
 

@@ -16,7 +16,9 @@ struct HTTPGate: Sendable {
             let isHere = host == "localhost" || host == "::1" || host.hasPrefix("127.")
             return isHere ? nil : .text(.forbidden, "ask by the address \(address)\n")
         }
-        let bearer = request.headers[.authorization].flatMap { $0.lowercased().hasPrefix("bearer ") ? String($0.dropFirst(7)) : nil }
+        let bearer = request.headers[.authorization].flatMap {
+            $0.lowercased().hasPrefix("bearer ") ? String($0.dropFirst(7)) : nil
+        }
         let cookie = request.headers[.cookie]?.split(separator: ";").map { $0.trimmingCharacters(in: .whitespaces) }
             .first { $0.hasPrefix("hcqd_token=") }?.dropFirst(11).removingPercentEncoding
         if [bearer, cookie].contains(where: { $0.map { Self.equal($0, token) } ?? false }) { return nil }

@@ -26,7 +26,8 @@ final class MQTTPublisher {
 
     /// - Parameter former: Topics in which the configuration before this one left something.
     init(
-        _ settings: MQTTSettings, cameras: [MQTTService.Camera], former: [String], storage: StorageSettings, tally: MQTTTally
+        _ settings: MQTTSettings, cameras: [MQTTService.Camera], former: [String], storage: StorageSettings,
+        tally: MQTTTally
     ) {
         self.tally = tally
         topics = MQTTTopics(prefix: settings.prefix)
@@ -109,7 +110,11 @@ final class MQTTPublisher {
         case "start", "end":
             let id = event.id ?? ""
             tally.change {
-                if event.type == "start" { $0.open[camera, default: []].insert(id) } else { $0.open[camera]?.remove(id) }
+                if event.type == "start" {
+                    $0.open[camera, default: []].insert(id)
+                } else {
+                    $0.open[camera]?.remove(id)
+                }
             }
             try say(topics.people(camera), "\(tally.counts.open[camera]?.count ?? 0)")
         case "occupancy": try say(topics.people(camera, zone: event.zone ?? ""), "\(event.count ?? 0)")

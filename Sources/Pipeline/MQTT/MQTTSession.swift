@@ -11,7 +11,9 @@ struct MQTTError: Error, Equatable, CustomStringConvertible {
 
     init(_ call: String, _ code: Int32) {
         self.call = call
-        reason = code == Int32(MOSQ_ERR_ERRNO.rawValue) ? String(cString: strerror(errno)) : String(cString: mosquitto_strerror(code))
+        reason =
+            code == Int32(MOSQ_ERR_ERRNO.rawValue)
+            ? String(cString: strerror(errno)) : String(cString: mosquitto_strerror(code))
     }
 }
 
@@ -36,7 +38,9 @@ final class MQTTSession {
 
     /// Prepares a client; `connect` begins to connect.
     /// - Parameter will: Published by the broker, retained, when this connection is lost.
-    init(_ settings: MQTTSettings, username: String, password: String, will: (topic: String, text: String)) throws(MQTTError) {
+    init(_ settings: MQTTSettings, username: String, password: String, will: (topic: String, text: String))
+        throws(MQTTError)
+    {
         Self.prepared
         let name = settings.clientID.isEmpty ? "hcqd-\(ProcessInfo.processInfo.hostName)" : settings.clientID
         guard let client = mosquitto_new(name, true, Unmanaged.passUnretained(notes).toOpaque()) else {
@@ -78,7 +82,8 @@ final class MQTTSession {
     func connect() throws(MQTTError) {
         (notes.isConnected, notes.refusal, notes.complaints) = (false, nil, [])
         let code =
-            wasConnected ? mosquitto_reconnect_async(client) : mosquitto_connect_async(client, broker.host, broker.port, 30)
+            wasConnected
+            ? mosquitto_reconnect_async(client) : mosquitto_connect_async(client, broker.host, broker.port, 30)
         wasConnected = true
         try checkConnection("connect", code)
     }
@@ -122,11 +127,15 @@ final class MQTTSession {
 
     /// What log lines of OpenSSL and of the library mean for who wrote the configuration.
     private static func advice(_ complaint: String) -> String {
-        if complaint.contains("host name verification") { return "the broker's certificate is for another name than mqtt.host" }
+        if complaint.contains("host name verification") {
+            return "the broker's certificate is for another name than mqtt.host"
+        }
         if complaint.contains("certificate verify failed") {
             return "the broker's certificate is not signed by mqtt.ca_file, or is out of date (\(complaint))"
         }
-        if complaint.contains("wrong version number") { return "the broker does not speak TLS on mqtt.port (\(complaint))" }
+        if complaint.contains("wrong version number") {
+            return "the broker does not speak TLS on mqtt.port (\(complaint))"
+        }
         return complaint
     }
 

@@ -21,7 +21,8 @@ struct MQTTTopics {
         [available]
             + cameras.flatMap { camera in
                 let found = discovers ? discovery(of: camera.name, zones: camera.zones).map(\.topic) : []
-                return found + [people(camera.name), status(camera.name)] + camera.zones.map { people(camera.name, zone: $0) }
+                return found + [people(camera.name), status(camera.name)]
+                    + camera.zones.map { people(camera.name, zone: $0) }
             }
     }
 
@@ -42,7 +43,13 @@ struct MQTTTopics {
         for zone in zones {
             let key = "people_" + Self.identifier(zone)
             sensors.append(
-                ("sensor", key, ["name": "People in \(zone)", "state_topic": people(camera, zone: zone), "icon": "mdi:account-group"]))
+                (
+                    "sensor", key,
+                    [
+                        "name": "People in \(zone)", "state_topic": people(camera, zone: zone),
+                        "icon": "mdi:account-group",
+                    ]
+                ))
         }
         return sensors.compactMap { sensor in
             var config = sensor.config
@@ -50,7 +57,10 @@ struct MQTTTopics {
             config["object_id"] = "\(id)_\(sensor.key)"
             config["availability_topic"] = available
             config["device"] = device
-            guard let json = try? JSONSerialization.data(withJSONObject: config, options: [.sortedKeys, .withoutEscapingSlashes]) else { return nil }
+            guard
+                let json = try? JSONSerialization.data(
+                    withJSONObject: config, options: [.sortedKeys, .withoutEscapingSlashes])
+            else { return nil }
             return ("homeassistant/\(sensor.kind)/\(id)/\(sensor.key)/config", Array(json))
         }
     }

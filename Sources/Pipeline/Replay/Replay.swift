@@ -54,7 +54,8 @@ public final class Replay: Sendable {
 
     private func source(inputSize: PixelSize) throws -> VideoSource {
         let settings = SourceSettings(
-            inputSize: inputSize, keepPicture: options.annotate != nil || options.snapshots, sampleFPS: options.sampleFPS,
+            inputSize: inputSize, keepPicture: options.annotate != nil || options.snapshots,
+            sampleFPS: options.sampleFPS,
             start: options.start, end: options.end, picturesFPS: options.picturesFPS ?? 25,
             startTimeUTC: options.startTimeUTC)
         return try VideoSource(

@@ -14,7 +14,10 @@ struct ReplayProgress: Sendable, Equatable {
 
     /// One line of at most `width` columns: a bar, frames, frames per second, people, time left.
     func line(width: Int) -> String {
-        var parts = ["\(frames)\(expected.map { "/\($0)" } ?? "") frames", "\(fixed(framesPerSecond, 1)) fps", "\(people) people"]
+        var parts = [
+            "\(frames)\(expected.map { "/\($0)" } ?? "") frames", "\(fixed(framesPerSecond, 1)) fps",
+            "\(people) people",
+        ]
         var bar = ""
         if let expected, expected > 0 {
             let share = min(1, Double(frames) / Double(expected))
@@ -24,7 +27,8 @@ struct ReplayProgress: Sendable, Equatable {
             }
             let columns = max(10, min(30, width - parts.joined(separator: "  ").count - 12))
             let full = Int(share * Double(columns))
-            bar = "[" + String(repeating: "#", count: full) + String(repeating: ".", count: columns - full) + "] "
+            bar =
+                "[" + String(repeating: "#", count: full) + String(repeating: ".", count: columns - full) + "] "
                 + "\(Int(share * 100))%  "
         }
         return String((bar + parts.joined(separator: "  ")).prefix(width))
