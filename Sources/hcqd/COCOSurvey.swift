@@ -8,7 +8,7 @@ import Scene
 /// Runs a network over the pictures of a COCO data set.
 struct COCOSurvey {
     let network: HCQNet
-    /// What the network sees; nil fits every picture, as `fittingInputSize` does.
+    /// What the network sees; nil fits every picture, as `largestInputSize` does.
     let inputSize: PixelSize?
     let threads: Int?
     let threshold: Float
@@ -46,7 +46,7 @@ struct COCOSurvey {
         let progress = ProgressPrinter(expected: images.count)
         defer { progress.clear() }
         for (index, image) in images.enumerated() {
-            let size = inputSize ?? fittingInputSize(for: image.size)
+            let size = inputSize ?? largestInputSize(for: image.size)
             let workspace = workspaces[size] ?? makeWorkspace(for: size)
             workspaces[size] = workspace
             let people = network(try frame(of: image, in: folder, inputSize: size), using: workspace)

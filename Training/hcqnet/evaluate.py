@@ -26,7 +26,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from . import weights as weight_files
-from .predict import Found, find_people, fitting_size
+from .predict import Found, find_people, largest_size
 
 FLOOR = 0.01  # detections below this score are not scored
 
@@ -195,7 +195,7 @@ def main() -> None:
     parser.add_argument("--teachers", type=Path)
     parser.add_argument("--validation", type=Path, default=Path(__file__).parent.parent / "validation.json")
     parser.add_argument("--truth", type=Path, help="write the validation part's labels into this folder")
-    parser.add_argument("--size", default="fit", help="HEIGHTxWIDTH of the input, or fit: every picture's own, as the engine's default")
+    parser.add_argument("--size", default="fit", help="HEIGHTxWIDTH of the input, or fit: every picture's shape, with no more pixels than 384x640, as the engine's default")
     parser.add_argument("--limit", type=int)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
@@ -204,7 +204,7 @@ def main() -> None:
     finders = {}
     if arguments.model:
         net = weight_files.load(arguments.model).to(memory_format=torch.channels_last)
-        finders["hcqnet"] = lambda picture: find_people(net, picture, fixed or fitting_size(*picture.shape[:2]), FLOOR)
+        finders["hcqnet"] = lambda picture: find_people(net, picture, fixed or largest_size(*picture.shape[:2]), FLOOR)
     if arguments.teachers:
         finders["teachers"] = _teachers(arguments.teachers, arguments.threads)
     for part, (coco, paths), kinds in _parts(arguments):

@@ -8,7 +8,7 @@ import torch
 
 from hcqnet.detection_check import match_boxes
 from hcqnet.evaluate import COCO_JOINTS, average_precision, bootstrap, ochuman_to_coco
-from hcqnet.predict import OUTSIDE, cut_to_box
+from hcqnet.predict import OUTSIDE, cut_to_box, largest_size
 from hcqnet.teachers import decode_heatmaps
 from pycocotools.coco import COCO
 
@@ -89,3 +89,12 @@ def test_ochuman_layout() -> None:
     nose, ankle = label["keypoints"][:3], label["keypoints"][-3:]
     assert nose == [17, 170, 2] and ankle == [1, 10, 2]
     assert label["num_keypoints"] == sum(i % 4 > 0 for i in range(1, 18))
+
+
+def test_input_of_a_picture_shows_it_as_large_as_its_pixels_allow() -> None:
+    """The same table as the engine's test of `largestInputSize`."""
+    table = {(480, 640): (416, 576), (640, 480): (576, 416), (427, 640): (416, 576), (1080, 1920): (384, 640), (100, 100): (480, 480),
+             (10, 2000): (32, 6400), (384, 640): (384, 640)}  # fmt: skip
+    for (height, width), expected in table.items():
+        assert largest_size(height, width) == expected
+        assert expected[0] * expected[1] <= 640 * 384

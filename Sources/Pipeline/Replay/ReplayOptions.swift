@@ -87,6 +87,16 @@ public func fittingInputSize(for frame: PixelSize, longSide: Int = 640) -> Pixel
     return PixelSize(width: side(frame.width), height: side(frame.height))
 }
 
+/// The input, in multiples of 32 and of at most so many pixels, that shows a frame at the largest scale.
+public func largestInputSize(for frame: PixelSize, pixels: Int = 640 * 384) -> PixelSize {
+    let (width, height) = (Double(max(frame.width, 1)), Double(max(frame.height, 1)))
+    func scale(_ rows: Int) -> Double { min(Double(rows) / height, Double(pixels / rows / 32 * 32) / width) }
+    let best = stride(from: 32, through: pixels / 32, by: 32).map(scale).max() ?? 1
+    // No larger than the frame at that scale.
+    func side(_ length: Double) -> Int { max(32, Int((length * best / 32 - 1e-6).rounded(.up)) * 32) }
+    return PixelSize(width: side(width), height: side(height))
+}
+
 extension TrackerSettings {
     /// Sets the least score of a person who is followed; weaker detections still continue a track.
     public mutating func follow(from score: Float) {
