@@ -41,6 +41,12 @@ struct Body {
         return Segment(from: hip, to: shoulder)
     }
 
+    /// Whether the left shoulder is on the picture's right; also where that cannot be seen.
+    var facesCamera: Bool {
+        guard let left = joints[.leftShoulder], let right = joints[.rightShoulder] else { return true }
+        return left.x >= right.x
+    }
+
     /// A leg whose hip and knee were seen, with its ankle where that was seen too.
     struct Leg {
         let hip: Point

@@ -54,12 +54,13 @@ enum PostureRule {
     }
 
     /// What the legs do; two legs that were seen must not contradict each other.
-    /// - Parameter isCut: whether the picture's lower edge cuts the person: a knee without its ankle may be a guess then.
+    /// - Parameter isCut: whether the picture's lower edge cuts the person: a knee without its ankle, or with one at that edge, may be a
+    ///   guess then.
     private static func stance(_ body: Body, _ torso: Segment, isCut: Bool) -> Posture? {
         let legs = body.legs
         let stances = legs.map { leg in
-            let stance = stance(of: leg, torso)
-            return isCut && leg.ankle == nil && stance == .seated ? nil : stance
+            let stance = stance(of: leg, torso, facesCamera: body.facesCamera)
+            return isCut && leg.ankle.map { $0.y > 0.95 } ?? true && stance == .seated ? nil : stance
         }
         // One leg straight and the other bent: walking, running, stepping up.
         if stances.contains(.straight) {
@@ -84,7 +85,7 @@ enum PostureRule {
     /// By how far the knee is below the hip and the ankle below both, in torsos, and by the angle at the knee; a standing
     /// person's legs are about 1.6 torsos long. The limits were chosen on COCO's labelled people, see
     /// `LabelledPosturesTests`.
-    private static func stance(of leg: Body.Leg, _ torso: Segment) -> Stance? {
+    private static func stance(of leg: Body.Leg, _ torso: Segment, facesCamera: Bool) -> Stance? {
         let thighDrop = (leg.knee.y - leg.hip.y) / torso.length
         guard let ankle = leg.ankle, let angle = leg.kneeAngle else {
             if thighDrop > 0.58, torso.tilt < 25 { return .straight }
@@ -93,8 +94,8 @@ enum PostureRule {
         let hipHeight = (ankle.y - leg.hip.y) / torso.length
         let shank = Segment(from: leg.knee, to: ankle)
         let shankDrop = (ankle.y - leg.knee.y) / torso.length
-        // A thigh that points at the camera looks short: sitting, seen from the front.
-        let isForeshortened = Segment(from: leg.hip, to: leg.knee).length < 0.55 * shank.length
+        // A thigh that points at the camera looks short: sitting, seen from the front. From behind it is a camera from above.
+        let isForeshortened = facesCamera && Segment(from: leg.hip, to: leg.knee).length < 0.55 * shank.length
         if thighDrop > 0.45, !isForeshortened, hipHeight > 1.2 && angle > 125 || hipHeight > 0.9 && angle > 150 {
             return .straight
         }
