@@ -127,10 +127,22 @@ test-kill: setup out/day.h264 ## kill -9 while it writes, and the loss of what w
 check-kill: build out/day.h264 ## the same 400 times
 	@$(call kill,.build/release/hcqd,400)
 
+# Every parser with libFuzzer, which looks for inputs that reach new code, and AddressSanitizer. What it finds stays in
+# out/fuzz: NAME holds inputs for the next run, NAME-crash... what a parser did not survive.
 FUZZ_SECONDS ?= 60
+FUZZER := .build-fuzz/release/hcqd-fuzz
 fuzz: setup ## damaged inputs for every parser, FUZZ_SECONDS (60) each; `make test` has a short version
-	$(SWIFT) build --build-tests $(TEST_FLAGS)
-	HCQD_FUZZ_SECONDS=$(FUZZ_SECONDS) $(SWIFT) test --skip-build $(TEST_FLAGS) --filter FuzzTests
+	HCQD_LIBFUZZER=1 $(SWIFT) build -c release --product hcqd-fuzz --scratch-path .build-fuzz -Xswiftc -enable-testing \
+	    -Xswiftc -sanitize=fuzzer,address -Xcc -fsanitize=fuzzer-no-link,address
+	HCQD_FUZZ_SEEDS=out/fuzz/seeds $(FUZZER)
+	@for parser in $$(ls out/fuzz/seeds); do \
+	    mkdir -p out/fuzz/$$parser; echo "$$parser:"; \
+	    HCQD_FUZZ_PARSER=$$parser ASAN_OPTIONS=detect_leaks=0:quarantine_size_mb=16 SWIFT_BACKTRACE=enable=no $(FUZZER) \
+	        -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -timeout=60 -rss_limit_mb=1024 -print_final_stats=1 \
+	        -artifact_prefix=out/fuzz/$$parser- out/fuzz/$$parser out/fuzz/seeds/$$parser 2>out/fuzz/$$parser.log \
+	        || { tail -40 out/fuzz/$$parser.log; exit 1; }; \
+	    grep -E "DONE|executed_units|peak_rss" out/fuzz/$$parser.log; \
+	done
 
 check: check-threads check-addresses check-pages fuzz check-kill check-tracker ## sanitizers, pages in a browser, fuzzing, 400 kills, soaks: half an hour of cameras, a million frames of people
 	$(MAKE) build out/day.h264
@@ -227,4 +239,4 @@ format-check: ## say where their layout differs
 	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests
 
 clean: ## remove what was built
-	rm -rf .build $(TEST_SCRATCH) .build-threads .build-addresses .build-package demo-output out
+	rm -rf .build $(TEST_SCRATCH) .build-threads .build-addresses .build-fuzz .build-package demo-output out

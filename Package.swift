@@ -9,6 +9,16 @@ let room: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
+/// Parsers and damaged inputs: a test, and, while `make fuzz` builds, the program that libFuzzer brings a `main` for.
+let fuzzedRooms: [Target.Dependency] = ["Engine", "Events", "Evaluation", "Ingest", "Pipeline", "Scene"]
+let fuzzing: Target =
+    Context.environment["HCQD_LIBFUZZER"] == nil
+    ? .testTarget(
+        name: "FuzzTests", dependencies: fuzzedRooms, exclude: ["LibFuzzer.swift"], swiftSettings: room)
+    : .executableTarget(
+        name: "hcqd-fuzz", dependencies: fuzzedRooms, path: "Tests/FuzzTests", exclude: ["FuzzTests.swift"],
+        swiftSettings: room)
+
 let package = Package(
     name: "hcqd",
     products: [.executable(name: "hcqd", targets: ["hcqd"])],
@@ -76,9 +86,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: room),
-        .testTarget(
-            name: "FuzzTests", dependencies: ["Engine", "Events", "Evaluation", "Ingest", "Pipeline", "Scene"],
-            swiftSettings: room),
+        fuzzing,
         .testTarget(name: "EndToEndTests", dependencies: ["hcqd", "Scene"], swiftSettings: room),
     ],
     swiftLanguageModes: [.v6]
