@@ -10,7 +10,7 @@ let room: [SwiftSetting] = [
 ]
 
 /// Parsers and damaged inputs: a test, and, while `make fuzz` builds, the program that libFuzzer brings a `main` for.
-let fuzzedRooms: [Target.Dependency] = ["Engine", "Events", "Evaluation", "Ingest", "Pipeline", "Scene"]
+let fuzzedRooms: [Target.Dependency] = ["Engine", "Events", "Evaluation", "Ingest", "Pipeline", "Scene", "Tracking"]
 let fuzzing: Target =
     Context.environment["HCQD_LIBFUZZER"] == nil
     ? .testTarget(

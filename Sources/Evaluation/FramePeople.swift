@@ -48,8 +48,13 @@ public struct FramePeople: Sendable {
         return frames
     }
 
+    /// Larger ones are damage: JSON readers cannot tell them apart, and their differences would not fit.
+    private static let largestTime: UInt64 = 1 << 53
+
     private init?(_ record: Record) {
-        guard record.frame > 0, record.size.count == 2, record.size.allSatisfy({ $0 > 0 }) else { return nil }
+        guard record.frame > 0, record.size.count == 2, record.size.allSatisfy({ $0 > 0 }),
+            [record.pts_us, record.utc_us].allSatisfy({ $0.magnitude <= Self.largestTime })
+        else { return nil }
         self.init(
             frame: record.frame,
             time: StreamTime(microseconds: record.pts_us, utcMicroseconds: record.utc_us),

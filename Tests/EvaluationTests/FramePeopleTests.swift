@@ -45,6 +45,8 @@ import Testing
         "{}", "not JSON", #"{"frame":0,"pts_us":0,"utc_us":0,"size":[4,4],"people":[]}"#,
         #"{"frame":9,"pts_us":0,"utc_us":0,"size":[4],"people":[]}"#,
         #"{"frame":9,"pts_us":-5,"utc_us":0,"size":[4,4],"people":[]}"#,
+        #"{"frame":9,"pts_us":9223372036854775807,"utc_us":0,"size":[4,4],"people":[]}"#,
+        #"{"frame":9,"pts_us":50000,"utc_us":-9223372036854775808,"size":[4,4],"people":[]}"#,
         #"{"frame":1,"pts_us":40000,"utc_us":0,"size":[4,4],"people":[]}"#,
         #"{"frame":9,"pts_us":50000,"utc_us":0,"size":[4,4],"people":[{"box":[0,0,1],"score":1}]}"#,
         #"{"frame":9,"pts_us":50000,"utc_us":0,"size":[4,4],"people":[{"box":[0,0,1,1],"score":1,"keypoints":[1]}]}"#,

@@ -37,6 +37,11 @@ internal import Testing
         #expect(Timestamp.utcMicroseconds(text) == microseconds - (microseconds % 1000 + 1000) % 1000)
     }
 
+    @Test func everyNumberHasATime() {
+        #expect(Timestamp.text(utcMicroseconds: .min) == "-290308-12-21T19:59:05.224Z")
+        #expect(Timestamp.text(utcMicroseconds: .max) == "294247-01-10T04:00:54.775Z")
+    }
+
     @Test func readsTimesThatPeopleType() {
         #expect(Timestamp.utcMicroseconds("1970-01-02") == 86_400_000_000)
         #expect(Timestamp.utcMicroseconds("1970-01-01 00:01") == 60_000_000)

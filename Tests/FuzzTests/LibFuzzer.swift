@@ -53,7 +53,9 @@ public func fuzzerTestOneInput(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> 
 
 /// libFuzzer's own damage, half of the time ours, which knows the formats.
 @_cdecl("LLVMFuzzerCustomMutator")
-public func fuzzerCustomMutator(_ bytes: UnsafeMutablePointer<UInt8>, _ count: Int, _ most: Int, _ seed: UInt32) -> Int {
+public func fuzzerCustomMutator(
+    _ bytes: UnsafeMutablePointer<UInt8>, _ count: Int, _ most: Int, _ seed: UInt32
+) -> Int {
     guard seed % 2 == 0, let parser else { return libFuzzerMutate(bytes, count, most) }
     var mutator = Mutator(seed: UInt64(seed), words: parser.words)
     let input = mutator.input(from: [Array(UnsafeBufferPointer(start: bytes, count: count))]).prefix(most)

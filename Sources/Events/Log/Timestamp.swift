@@ -41,7 +41,7 @@ public enum Timestamp {
         return scanner.isAtEnd ? seconds * 1_000_000 + microseconds : nil
     }
 
-    private static func floorDivide(_ a: Int64, _ b: Int64) -> Int64 { a >= 0 ? a / b : (a - b + 1) / b }
+    private static func floorDivide(_ a: Int64, _ b: Int64) -> Int64 { a / b - (a % b < 0 ? 1 : 0) }
 
     private static func pad(_ value: Int64, _ width: Int) -> String {
         let digits = String(value)

@@ -1,5 +1,7 @@
 import Foundation
 import Ingest
+import Scene
+import Tracking
 
 @testable import Evaluation
 @testable import Pipeline
@@ -23,7 +25,10 @@ extension FuzzedParser {
             name: "mot", words: [",", "\n", "\r\n", "-1", "nan", " "], corpus: detections, count: 2000, read: readMOT),
         FuzzedParser(name: "coco", words: cocoWords, corpus: [truth, results], count: 1000, read: readCOCO),
         FuzzedParser(name: "people", words: cocoWords, corpus: people, count: 1000) { input, folder in
-            for frame in try FramePeople.read(folder.write(input, "x.jsonl")) { _ = try frame.line() }
+            var tracker = Tracker(camera: CameraID("x"), firstOrdinal: 1, settings: TrackerSettings())
+            for frame in try FramePeople.read(folder.write(input, "x.jsonl")) {
+                _ = (tracker.update(with: frame.people, at: frame.time), try frame.line())
+            }
         },
     ]
 
