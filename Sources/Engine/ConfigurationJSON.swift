@@ -1,4 +1,5 @@
 internal import FoundationEssentials
+internal import Scene
 
 /// A value of JSON whose kind is not known beforehand.
 enum JSONValue: Decodable {
@@ -140,7 +141,7 @@ extension NetworkConfiguration {
         self.init()
         let value: JSONValue
         do {
-            value = try JSONDecoder().decode(JSONValue.self, from: Data(json.utf8))
+            value = try JSONDecoder().decode(JSONValue.self, from: Data(json.utf8).endedJSON)
         } catch {
             throw .notJSON(reason: "the text cannot be parsed")
         }

@@ -40,7 +40,8 @@ public struct FramePeople: Sendable {
         for line in try contents(of: path).split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
             number += 1
             guard !line.allSatisfy({ $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\r") }) else { continue }
-            guard let record = try? decoder.decode(Record.self, from: Data(line)), let frame = FramePeople(record),
+            guard let record = try? decoder.decode(Record.self, from: Data(line).endedJSON),
+                let frame = FramePeople(record),
                 frame.frame > frames.last?.frame ?? 0, frame.time >= frames.last?.time ?? frame.time
             else { throw .badLine(path: path, line: number, expected: "the people of a later frame in JSON") }
             frames.append(frame)
@@ -52,7 +53,7 @@ public struct FramePeople: Sendable {
     private static let largestTime: UInt64 = 1 << 53
 
     private init?(_ record: Record) {
-        guard record.frame > 0, record.size.count == 2, record.size.allSatisfy({ $0 > 0 }),
+        guard record.frame > 0, record.size.count == 2, record.size.allSatisfy(sides.contains),
             [record.pts_us, record.utc_us].allSatisfy({ $0.magnitude <= Self.largestTime })
         else { return nil }
         self.init(
@@ -65,6 +66,9 @@ public struct FramePeople: Sendable {
         }
     }
 }
+
+/// How wide and high a picture can be, pixels.
+private let sides = 1...100_000
 
 private struct Record: Codable {
     var frame: Int
@@ -108,7 +112,7 @@ private struct PersonRecord: Codable {
             Keypoint(position: Point(x: joints[$0], y: joints[$0 + 1]), confidence: joints[$0 + 2])
         }
         if let mask {
-            guard mask.size.count == 2, mask.size.allSatisfy({ $0 > 0 }),
+            guard mask.size.count == 2, mask.size.allSatisfy(sides.contains),
                 let decoded = Mask(size: PixelSize(width: mask.size[1], height: mask.size[0]), counts: mask.counts)
             else { return nil }
             person.mask = decoded

@@ -36,7 +36,8 @@ extension Mask {
                 (value, shift) = (0, 0)
             }
         }
-        guard shift == 0, runs.reduce(0, { $0 + Int($1) }) == size.width * size.height else { return nil }
+        let (pixels, overflow) = size.width.multipliedReportingOverflow(by: size.height)
+        guard shift == 0, !overflow, runs.reduce(0, { $0 + Int($1) }) == pixels else { return nil }
         self.init(size: size, runs: runs)
     }
 }

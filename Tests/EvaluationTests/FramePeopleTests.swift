@@ -44,6 +44,7 @@ import Testing
     @Test(arguments: [
         "{}", "not JSON", #"{"frame":0,"pts_us":0,"utc_us":0,"size":[4,4],"people":[]}"#,
         #"{"frame":9,"pts_us":0,"utc_us":0,"size":[4],"people":[]}"#,
+        #"{"frame":9,"pts_us":50000,"utc_us":0,"size":[4,9223372036854775807],"people":[]}"#,
         #"{"frame":9,"pts_us":-5,"utc_us":0,"size":[4,4],"people":[]}"#,
         #"{"frame":9,"pts_us":9223372036854775807,"utc_us":0,"size":[4,4],"people":[]}"#,
         #"{"frame":9,"pts_us":50000,"utc_us":-9223372036854775808,"size":[4,4],"people":[]}"#,

@@ -51,6 +51,18 @@ import Testing
         #expect(Date().timeIntervalSince(start) < 5)
     }
 
+    @Test(arguments: ["recipe", "safetensors", "coco", "people", "log-line"])
+    func refusesJSONWhoseLastByteOpensALevelTooMany(name: String) throws {
+        let parser = try #require(FuzzedParser.all.first { $0.name == name })
+        let folder = try FuzzFolder()
+        for levels in 511...515 {
+            let length = name == "safetensors" ? [UInt8(levels & 255), UInt8(levels >> 8), 0, 0, 0, 0, 0, 0] : []
+            #expect(throws: (any Error).self, "\(levels)") {
+                try parser.read(length + [UInt8](repeating: UInt8(ascii: "["), count: levels), folder)
+            }
+        }
+    }
+
     private static func residentBytes() -> Int {
         let fields = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8))?.split(separator: " ") ?? []
         return fields.count > 1 ? (Int(fields[1]) ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE))) : 0

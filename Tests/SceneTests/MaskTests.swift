@@ -50,4 +50,8 @@ import Testing
     func refusesTextThatIsNoMask(text: String) {
         #expect(Mask(size: PixelSize(width: 2, height: 2), counts: text) == nil)
     }
+
+    @Test func refusesAPictureThatNoMaskCanCover() {
+        #expect(Mask(size: PixelSize(width: 8, height: .max), counts: "57d0") == nil)
+    }
 }

@@ -1,5 +1,6 @@
 internal import FoundationEssentials
 internal import Glibc
+internal import Scene
 
 /// A `.safetensors` file, memory-mapped: an 8-byte length, a JSON header, raw little-endian tensors.
 ///
@@ -143,7 +144,7 @@ public final class SafetensorsFile: @unchecked Sendable {
     ) throws(EngineError) -> ([String: Entry], [String: String]) {
         let values: [String: HeaderValue]
         do {
-            values = try JSONDecoder().decode([String: HeaderValue].self, from: header)
+            values = try JSONDecoder().decode([String: HeaderValue].self, from: header.endedJSON)
         } catch {
             throw .malformed(path: path, reason: "the header is not the JSON of a safetensors file")
         }

@@ -194,7 +194,7 @@ private struct COCOFile: Decodable {
 /// Decodes a JSON file; what is wrong is said with the place in the file.
 func decoded<T: Decodable>(_ type: T.Type, from path: String) throws(EvaluationError) -> T {
     let data = try contents(of: path)
-    do { return try JSONDecoder().decode(type, from: data) } catch let error as DecodingError {
+    do { return try JSONDecoder().decode(type, from: data.endedJSON) } catch let error as DecodingError {
         throw .badJSON(path: path, reason: reason(error))
     } catch {
         throw .badJSON(path: path, reason: "is not JSON")

@@ -100,7 +100,8 @@ public struct LogLine: Decodable, Sendable {
 
     /// nil when `bytes` are not one whole line of a log.
     public init?(_ bytes: some Sequence<UInt8>) {
-        guard let line = try? JSONDecoder().decode(LogLine.self, from: Data(bytes)), line.seq <= Self.largestNumber
+        guard let line = try? JSONDecoder().decode(LogLine.self, from: Data(bytes).endedJSON),
+            line.seq <= Self.largestNumber
         else {
             return nil
         }

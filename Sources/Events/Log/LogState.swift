@@ -1,5 +1,6 @@
 internal import FoundationEssentials
 internal import Glibc
+internal import Scene
 
 /// What must survive a restart even when all logs are gone.
 struct LogState: Codable, Equatable {
@@ -24,7 +25,7 @@ struct LogState: Codable, Equatable {
         let descriptor = try files.open(path, flags: O_RDONLY)
         defer { files.close(descriptor) }
         let bytes = try files.read(descriptor, at: 0, count: Int(facts.size), path: path)
-        guard let state = try? JSONDecoder().decode(LogState.self, from: Data(bytes)) else { return nil }
+        guard let state = try? JSONDecoder().decode(LogState.self, from: Data(bytes).endedJSON) else { return nil }
         let numbers = [state.nextSequence, state.nextOrdinal, state.sessionSequence]
         return numbers.allSatisfy { (1...LogLine.largestNumber).contains($0) } ? state : nil
     }
