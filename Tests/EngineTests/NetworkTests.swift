@@ -120,7 +120,9 @@ import Testing
         }
         let (with, without) = (try macs(Self.tower), try macs(Self.compact))
         #expect(with[Module.tower.rawValue] == 1_501_213_440)
-        let added = (40 * 15_360 + 80 * 3_840 + 160 * 960 + 320 * 240) * 32 + 40 * 15_360 * 17
+        // The joint maps read the tower's 40 channels, too, and four of their 21 tell the owner's box.
+        let maps = 15_360 * ((40 + 32) * 21 - 32 * 17)
+        let added = (40 * 15_360 + 80 * 3_840 + 160 * 960 + 320 * 240) * 32 + maps
         #expect(with.reduce(0, +) - without.reduce(0, +) == 1_501_213_440 + added)
     }
 
