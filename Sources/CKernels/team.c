@@ -89,7 +89,8 @@ static void *help(void *argument) {
     free(argument);
     hcq_team *team = start.team;
     unsigned seen = 0;
-    for (;;) {
+    // Looked at after every look at the generation and before every sleep: the end may come while one enters a job.
+    while (!atomic_load(&team->is_ending)) {
         unsigned generation = spin_while(&team->generation, seen);
         if (generation == seen) {
             atomic_fetch_add(&team->sleepers, 1);
@@ -97,7 +98,6 @@ static void *help(void *argument) {
             atomic_fetch_sub(&team->sleepers, 1);
             generation = atomic_load(&team->generation);
         }
-        if (atomic_load(&team->is_ending)) return 0;
         if (generation == seen) continue;
         seen = generation;
         if (generation % 2 == 0) continue;
@@ -107,6 +107,7 @@ static void *help(void *argument) {
         if (seen % 2) work(team, start.worker);
         if (atomic_fetch_sub(&team->inside, 1) == 1 && atomic_load(&team->caller_sleeps)) wake(&team->inside, 1);
     }
+    return 0;
 }
 
 /// Calls `body` for every tile 0 ..< tiles with a worker 0 ... helpers, tiles of one worker one after the other; returns when

@@ -43,9 +43,9 @@ import Testing
         }
     }
 
-    /// Sleeping, looking for work or just done with it.
+    /// Sleeping, looking for work, entering a job that is over, or just done with one.
     @Test func teamsEndAtAnyMoment() throws {
-        for round in 0..<60 {
+        for round in 0..<500 {
             let team = try #require(Team(threads: 2 + round % 4))
             for _ in 0..<round % 3 { team.run(7) { _, _ in } }
             if round % 5 == 0 { usleep(300) }
