@@ -63,20 +63,22 @@ let package = Package(
             providers: [.apt(["libavformat-dev", "libavcodec-dev", "libswscale-dev", "libavutil-dev"])]),
         .systemLibrary(name: "CMosquitto", pkgConfig: "libmosquitto", providers: [.apt(["libmosquitto-dev"])]),
         .systemLibrary(name: "CMalloc"),
+        .systemLibrary(name: "CSpawn"),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .testTarget(name: "SceneTests", dependencies: ["Scene"], swiftSettings: room),
-        .target(name: "TestTools", path: "Tests/TestTools", swiftSettings: room),
+        .target(name: "TestTools", dependencies: ["CSpawn"], path: "Tests/TestTools", swiftSettings: room),
         .testTarget(name: "IngestTests", dependencies: ["Ingest", "Scene", "TestTools"], swiftSettings: room),
         .target(name: "CAllocations", path: "Tests/CAllocations"),
         .testTarget(
             name: "EngineTests", dependencies: ["Engine", "Scene", "CKernels", "CAllocations"], swiftSettings: room),
         .testTarget(name: "TrackingTests", dependencies: ["Tracking", "Scene"], swiftSettings: room),
-        .testTarget(name: "EventsTests", dependencies: ["Events", "Scene"], swiftSettings: room),
+        .testTarget(name: "EventsTests", dependencies: ["Events", "Scene", "TestTools"], swiftSettings: room),
         .testTarget(
             name: "RenderingTests", dependencies: ["Rendering", "Ingest", "Scene", "TestTools"],
             swiftSettings: room),
         .testTarget(
-            name: "EvaluationTests", dependencies: ["Evaluation", "Tracking", "Scene"], exclude: ["Reference"],
+            name: "EvaluationTests", dependencies: ["Evaluation", "Tracking", "Scene", "TestTools"],
+            exclude: ["Reference"],
             swiftSettings: room),
         .testTarget(
             name: "PipelineTests",
@@ -87,7 +89,7 @@ let package = Package(
             ],
             swiftSettings: room),
         fuzzing,
-        .testTarget(name: "EndToEndTests", dependencies: ["hcqd", "Scene"], swiftSettings: room),
+        .testTarget(name: "EndToEndTests", dependencies: ["hcqd", "Scene", "TestTools"], swiftSettings: room),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,15 +1,16 @@
 import Foundation
+import TestTools
 import Testing
 
 /// The daemon as systemd and people see it, with cameras that behave and cameras that do not.
 @Suite(.serialized) struct DaemonTests {
     let folder: Scratch
-    let camera: TestCamera
+    let camera: StreetCamera
 
     init() throws {
         folder = try Scratch()
         _ = try Hcqd.model(in: folder)
-        camera = try TestCamera(in: folder)
+        camera = try StreetCamera(in: folder)
     }
 
     @Test func badCamerasCostTheGoodOnesNothingAndEveryLogIsComplete() throws {

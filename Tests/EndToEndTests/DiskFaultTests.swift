@@ -5,12 +5,12 @@ import Testing
 /// The running daemon while its disk fails: it says what, once, keeps the lines, and goes on when the disk is back.
 @Suite(.serialized) struct DiskFaultTests {
     let folder: Scratch
-    let camera: TestCamera
+    let camera: StreetCamera
 
     init() throws {
         folder = try Scratch()
         _ = try Hcqd.model(in: folder)
-        camera = try TestCamera(in: folder)
+        camera = try StreetCamera(in: folder)
     }
 
     private var door: String { "  door: {url: \"\(camera.address)cam\", events: {update_interval_s: 1}}\n" }

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import TestTools
 import Testing
 
 /// A disk under the daemon whose calls fail when the test wants it (`Tests/Tools/faulty_disk.c`).

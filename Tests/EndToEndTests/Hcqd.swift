@@ -1,16 +1,9 @@
 import Foundation
+import TestTools
 import Testing
 
 /// The built command, run as a user would run it.
 enum Hcqd {
-    struct Outcome {
-        let status: Int32
-        let output: Data
-        let errors: String
-
-        var text: String { String(decoding: output, as: UTF8.self) }
-    }
-
     /// Beside the test bundle: SwiftPM builds both into one directory.
     static let binary: URL = {
         let directory = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
@@ -30,29 +23,16 @@ enum Hcqd {
     static let project = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
 
-    static func run(_ arguments: String..., environment: [String: String] = [:], in folder: Scratch) throws -> Outcome {
+    static func run(_ arguments: String..., environment: [String: String] = [:], in folder: Scratch) throws
+        -> Program.Outcome
+    {
         try run(binary.path, arguments, environment: environment, in: folder)
     }
 
     static func run(
         _ program: String, _ arguments: [String], environment: [String: String] = [:], in folder: Scratch
-    ) throws -> Outcome {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: program)
-        process.arguments = arguments
-        process.currentDirectoryURL = folder.url
-        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-        // Files, not pipes: nothing has to be read while the process runs.
-        let (out, err) = (folder.url.appendingPathComponent(".out"), folder.url.appendingPathComponent(".err"))
-        for file in [out, err] { try Data().write(to: file) }
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = try FileHandle(forWritingTo: out)
-        process.standardError = try FileHandle(forWritingTo: err)
-        try process.run()
-        process.waitUntilExit()
-        return Outcome(
-            status: process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus,
-            output: try Data(contentsOf: out), errors: try String(contentsOf: err, encoding: .utf8))
+    ) throws -> Program.Outcome {
+        try Program.run(program, arguments, in: folder.url.path, environment: environment)
     }
 
     /// A seeded network, small and untrained, whose chance detections make tracks.

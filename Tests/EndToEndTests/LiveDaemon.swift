@@ -1,10 +1,11 @@
 import Foundation
+import TestTools
 import Testing
 
-/// A test camera: `Tests/Tools/rtsp_camera.py` with a clip of the demo.
-final class TestCamera {
-    private let process = Process()
-    let address: String
+/// A test camera that shows the demo's clip.
+final class StreetCamera {
+    private let server: TestServer
+    var address: String { server.address }
 
     init(in folder: Scratch, fps: Int = 10) throws {
         try folder.ffmpeg(
@@ -14,31 +15,15 @@ final class TestCamera {
         try folder.ffmpeg(
             "-i", "day.h264", "-s", "320x240", "-c:v", "libx264", "-preset", "ultrafast", "-g", "10", "-bf", "0",
             "night.h264")
-        let log = folder.url.appendingPathComponent("camera.log")
-        try Data().write(to: log)
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/python3")
-        process.arguments = [
-            Hcqd.project.appendingPathComponent("Tests/Tools/rtsp_camera.py").path, folder.path("day.h264"),
-            folder.path("night.h264"), "--port", "0", "--fps", "\(fps)",
-        ]
-        process.standardOutput = try FileHandle(forWritingTo: log)
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        let ready = try #require(
-            wait(seconds: 20) {
-                let text = (try? String(contentsOf: log, encoding: .utf8)) ?? ""
-                return text.contains("\n") ? text.split(separator: " ").first { $0.hasPrefix("rtsp://") } : nil
-            }, "the test camera does not start")
-        address = String(ready).trimmingCharacters(in: .whitespacesAndNewlines)
+        server = try TestServer(
+            "rtsp_camera.py",
+            ["--while-stdin", folder.path("day.h264"), folder.path("night.h264"), "--fps", "\(fps)"])
     }
-
-    // Children start with the signals blocked that a Dispatch thread blocks, SIGTERM among them.
-    deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
 }
 
 /// `hcqd run` with a configuration of a test's own.
 final class LiveDaemon {
-    private let process = Process()
+    private let program: Program
     private let folder: Scratch
     let port: Int
 
@@ -60,17 +45,11 @@ final class LiveDaemon {
         port = Int.random(in: 20_000..<32_000)
         try Self.yaml(cameras: cameras, port: port, folder: folder, more: more).write(
             toFile: folder.path("c.yaml"), atomically: true, encoding: .utf8)
-        try Data().write(to: folder.url.appendingPathComponent("daemon.log"))
-        process.executableURL = Hcqd.binary
-        process.arguments = ["run", "--config", folder.path("c.yaml")]
-        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-        process.standardOutput = FileHandle.nullDevice
-        process.standardError = try FileHandle(forWritingTo: folder.url.appendingPathComponent("daemon.log"))
-        try process.run()
+        program = try Program(
+            Hcqd.binary.path, ["run", "--config", folder.path("c.yaml")], environment: environment,
+            errors: .file(folder.path("daemon.log")))
         try #require(holds(within: 60) { self.get("healthz") == "ok\n" }, "no answer: \(journal)")
     }
-
-    deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
 
     var journal: String { (try? String(contentsOfFile: folder.path("daemon.log"), encoding: .utf8)) ?? "" }
 
@@ -79,16 +58,14 @@ final class LiveDaemon {
             toFile: folder.path("c.yaml"), atomically: true, encoding: .utf8)
     }
 
-    func signal(_ number: Int32) { kill(process.processIdentifier, number) }
+    func signal(_ number: Int32) { program.signal(number) }
 
     /// Sends SIGTERM.
     /// - Returns: exit status and seconds until the end.
     func stop() -> (status: Int32, seconds: Double) {
         let began = Date()
-        process.terminate()
-        process.waitUntilExit()
-        let status = process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus
-        return (status, Date().timeIntervalSince(began))
+        program.signal(SIGTERM)
+        return (program.wait(), Date().timeIntervalSince(began))
     }
 
     /// The body of a page; nil when there is none.

@@ -1,4 +1,5 @@
 import Foundation
+import TestTools
 import Testing
 
 /// Events through everything: a clip in which it is known what people do, decoded, sent through the shipped network, tracked

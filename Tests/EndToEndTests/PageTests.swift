@@ -1,4 +1,5 @@
 import Foundation
+import TestTools
 import Testing
 
 /// Pages in headless Chromium; `make check` has the live page too.

@@ -1,12 +1,13 @@
 import Foundation
+import TestTools
 import Testing
 
 /// Debian's mosquitto with a subscriber that keeps its session.
 final class Broker {
-    let port = Int.random(in: 32_000..<40_000)
+    let port = Int.random(in: 12_000..<20_000)
     private let folder: Scratch
-    private var broker: Process?
-    private var subscriber: Process?
+    private var broker: Program?
+    private var subscriber: Program?
     private let isTLS: Bool
 
     /// - Parameter isTLS: whether it speaks TLS, with `broker.pem` and `broker.key` signed by `ca.pem`, all made here.
@@ -34,11 +35,6 @@ final class Broker {
         try Data().write(to: folder.url.appendingPathComponent("received"))
     }
 
-    deinit {
-        stop()
-        if let subscriber, subscriber.isRunning { kill(subscriber.processIdentifier, SIGKILL) }
-    }
-
     /// A certificate that signs others, and its key: `NAME.pem`, `NAME.key`.
     static func makeAuthority(_ name: String, in folder: Scratch) throws {
         try openssl(
@@ -58,36 +54,21 @@ final class Broker {
 
     /// Starts the broker, and, the first time, the subscriber, which finds its way back by itself.
     func start() throws {
-        let broker = Process()
-        // A test's thread may have signals blocked, children inherit that, and mosquitto would never hear SIGTERM.
-        let unblocked = """
-            import os, signal, sys
-            signal.pthread_sigmask(signal.SIG_SETMASK, [])
-            os.execv(sys.argv[1], sys.argv[1:])
-            """
-        broker.executableURL = URL(fileURLWithPath: "/usr/bin/python3")
-        broker.arguments = ["-c", unblocked, "/usr/sbin/mosquitto", "-c", folder.path("broker.conf")]
-        broker.standardError = FileHandle.nullDevice
-        try broker.run()
-        self.broker = broker
+        broker = try Program("/usr/sbin/mosquitto", ["-c", folder.path("broker.conf")])
         guard subscriber == nil else { return }
-        let subscriber = Process()
-        subscriber.executableURL = URL(fileURLWithPath: "/usr/bin/mosquitto_sub")
-        subscriber.arguments =
-            clientArguments + ["-i", "watcher", "-c", "-q", "1", "-t", "hcqd/#", "-t", "homeassistant/#", "-v"]
-        subscriber.standardOutput = try FileHandle(forWritingTo: folder.url.appendingPathComponent("received"))
-        subscriber.standardError = FileHandle.nullDevice
         let hello = clientArguments + ["-t", "x", "-m", "x"]
         let listens = holds(within: 20) { (try? Hcqd.run("/usr/bin/mosquitto_pub", hello, in: Scratch()))?.status == 0 }
         try #require(listens, "mosquitto does not start")
-        try subscriber.run()
-        self.subscriber = subscriber
+        subscriber = try Program(
+            "/usr/bin/mosquitto_sub",
+            clientArguments + ["-i", "watcher", "-c", "-q", "1", "-t", "hcqd/#", "-t", "homeassistant/#", "-v"],
+            output: .file(folder.path("received")))
     }
 
     /// Ends the broker, which writes its sessions down; the subscriber goes on trying.
     func stop() {
-        broker?.terminate()
-        broker?.waitUntilExit()
+        broker?.signal(SIGTERM)
+        broker?.wait()
         broker = nil
     }
 
@@ -105,18 +86,15 @@ final class Broker {
 
 /// A camera of GStreamer's RTSP server.
 final class GStreamerCamera {
-    private let process = Process()
+    private let program: Program
     let address: String
     let port: Int
 
     init(in folder: Scratch, port: Int = 0) throws {
         let log = folder.url.appendingPathComponent("gstreamer-\(UUID().uuidString.prefix(4)).log")
-        try Data().write(to: log)
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/python3")
-        process.arguments = [Hcqd.project.appendingPathComponent("Tests/Tools/gst_camera.py").path, "\(port)"]
-        process.standardOutput = try FileHandle(forWritingTo: log)
-        process.standardError = FileHandle.nullDevice
-        try process.run()
+        program = try Program(
+            "/usr/bin/python3", [Hcqd.project.appendingPathComponent("Tests/Tools/gst_camera.py").path, "\(port)"],
+            output: .file(log.path))
         let ready = try #require(
             wait(seconds: 30) {
                 let text = (try? String(contentsOf: log, encoding: .utf8)) ?? ""
@@ -126,11 +104,8 @@ final class GStreamerCamera {
         self.port = try #require(URLComponents(string: address)?.port)
     }
 
-    deinit { stop() }
-
     func stop() {
-        guard process.isRunning else { return }
-        kill(process.processIdentifier, SIGKILL)
-        process.waitUntilExit()
+        program.signal(SIGKILL)
+        program.wait()
     }
 }

@@ -1,10 +1,11 @@
 import Foundation
+import TestTools
 import Testing
 
 /// Short and small, so that the whole way fits a test; `--threshold 0.3` lets chance detections become tracks.
 private let quick = ["--end", "1", "--input", "256x192", "--threshold", "0.3", "--model", "net.safetensors"]
 
-private func replay(_ clip: String, _ more: String..., in folder: Scratch) throws -> Hcqd.Outcome {
+private func replay(_ clip: String, _ more: String..., in folder: Scratch) throws -> Program.Outcome {
     try Hcqd.run(Hcqd.binary.path, ["--replay", clip] + quick + more, in: folder)
 }
 
@@ -205,23 +206,17 @@ private func replay(_ clip: String, _ more: String..., in folder: Scratch) throw
     }
 
     @Test func ctrlCLeavesACompleteLogAndAPlayableVideo() throws {
-        let process = Process()
-        process.executableURL = Hcqd.binary
-        process.currentDirectoryURL = folder.url
-        process.arguments = [
-            "--replay", Hcqd.clip, "--model", "net.safetensors", "--input", "256x192", "--threshold", "0.3", "--output",
-            "a",
-            "--annotate", "seen.mp4",
-        ]
-        process.standardError = FileHandle.nullDevice
-        process.standardOutput = FileHandle.nullDevice
-        try process.run()
+        let program = try Program(
+            Hcqd.binary.path,
+            [
+                "--replay", Hcqd.clip, "--model", "net.safetensors", "--input", "256x192", "--threshold", "0.3",
+                "--output", "a", "--annotate", "seen.mp4",
+            ], in: folder.url.path)
         // As soon as something was told, not after a fixed time.
         let deadline = Date(timeIntervalSinceNow: 60)
         while (try? folder.data("a/vtest.jsonl"))?.isEmpty ?? true, Date() < deadline { usleep(20_000) }
-        process.interrupt()
-        process.waitUntilExit()
-        #expect(process.terminationReason == .exit && process.terminationStatus == 130)
+        program.signal(SIGINT)
+        #expect(program.wait() == 130)
         let lines = String(decoding: try folder.data("a/vtest.jsonl"), as: UTF8.self).split(separator: "\n")
         let starts = lines.count { $0.contains("\"type\":\"start\"") }
         #expect(starts > 0 && lines.count { $0.contains("\"type\":\"end\"") } == starts)

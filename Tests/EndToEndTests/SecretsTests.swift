@@ -1,18 +1,19 @@
 import Foundation
+import TestTools
 import Testing
 
 /// Passwords in URLs and settings, from the environment and from systemd's credentials: they reach whom they are for, and
 /// nobody else reads them anywhere.
 @Suite(.serialized) struct SecretsTests {
     private let folder: Scratch
-    private let camera: TestCamera
+    private let camera: StreetCamera
     /// Every one of them holds `hush`, also where a URL ends after a character that is special in one.
     private let environment: [String: String]
 
     init() throws {
         folder = try Scratch()
         _ = try Hcqd.model(in: folder)
-        camera = try TestCamera(in: folder)
+        camera = try StreetCamera(in: folder)
         let credentials = folder.url.appendingPathComponent("credentials")
         try FileManager.default.createDirectory(at: credentials, withIntermediateDirectories: true)
         try "hush-from-systemd@/?#%:\n".write(

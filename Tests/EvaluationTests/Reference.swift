@@ -1,4 +1,5 @@
 import Foundation
+import TestTools
 import Testing
 
 /// The Python packages that this room is measured against, and the data that is used in place.
@@ -22,16 +23,9 @@ enum Reference {
     }
 
     static func output(of executable: String, _ arguments: [String]) throws -> Data {
-        let process = Process()
-        process.executableURL = URL(filePath: executable)
-        process.arguments = arguments
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        try process.run()
-        let data = pipe.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        try #require(process.terminationStatus == 0, "\(executable) \(arguments.first ?? "") failed")
-        return data
+        let outcome = try Program.run(executable, arguments)
+        try #require(outcome.status == 0, "\(executable) \(arguments.first ?? "") failed\n\(outcome.errors)")
+        return outcome.output
     }
 
     /// A new folder, removed after `body`.

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import TestTools
 internal import Testing
 
 /// Python's jsonschema, an independent reader of `Config/event.schema.json`.
@@ -18,16 +19,9 @@ enum JSONSchema {
         let file = FileManager.default.temporaryDirectory.appending(path: "hcqd-schema-\(UUID().uuidString).jsonl")
         try Data(log).write(to: file)
         defer { try? FileManager.default.removeItem(at: file) }
-        let process = Process()
-        process.executableURL = URL(filePath: python)
-        process.arguments = ["-c", program, root.appending(path: "Config/event.schema.json").path, file.path]
-        let output = Pipe()
-        process.standardOutput = output
-        process.standardError = output
-        try process.run()
-        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        return process.terminationStatus == 0 ? text : text + "exit status \(process.terminationStatus)"
+        let outcome = try Program.run(
+            python, ["-c", program, root.appending(path: "Config/event.schema.json").path, file.path])
+        return outcome.text + outcome.errors + (outcome.status == 0 ? "" : "exit status \(outcome.status)")
     }
 
     private static let program = """

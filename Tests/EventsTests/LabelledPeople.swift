@@ -1,5 +1,6 @@
 internal import Foundation
 internal import Scene
+internal import TestTools
 
 /// People of the training shards as their labels describe them; used in place, never copied.
 struct LabelledPeople {
@@ -54,15 +55,8 @@ struct LabelledPeople {
             print("left out: nothing is measured on labelled people, because \(archive) is not there")
             return nil
         }
-        let process = Process()
-        process.executableURL = URL(filePath: "/bin/tar")
-        process.arguments = ["-xOf", archive, "annotations.json"]
-        let output = Pipe()
-        process.standardOutput = output
-        try process.run()
-        let json = output.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        let annotations = try JSONDecoder().decode(Annotations.self, from: json)
+        let json = try run(["tar", "-xOf", archive, "annotations.json"])
+        let annotations = try JSONDecoder().decode(Annotations.self, from: Data(json))
         let pictures = Dictionary(uniqueKeysWithValues: annotations.images.map { ($0.id, $0) })
         var people: [Int: LabelledPeople] = [:]
         for entry in annotations.annotations where entry.iscrowd != 1 {

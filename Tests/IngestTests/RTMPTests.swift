@@ -7,7 +7,7 @@ import Testing
 /// A camera over RTMP: the ffmpeg tool listens and sends to the first client.
 @Suite struct RTMPTests {
     private let folder: TemporaryFolder
-    private let server = Process()
+    private let server: Program
     private let address: String
 
     init() throws {
@@ -16,15 +16,13 @@ import Testing
             "-f", "lavfi", "-i", "testsrc2=size=320x192:rate=25:duration=2", "-f", "lavfi", "-i", "sine=duration=2",
             "-c:v",
             "libx264", "-g", "25", "-bf", "0", "-c:a", "aac", folder.file("a.mp4"))
-        address = "rtmp://127.0.0.1:\(Int.random(in: 40_000..<50_000))/live/cam"
-        server.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        server.arguments = [
-            "ffmpeg", "-v", "error", "-nostdin", "-re", "-i", folder.file("a.mp4"), "-c", "copy", "-f", "flv",
-            "-listen",
-            "1", address,
-        ]
-        server.standardError = FileHandle.nullDevice
-        try server.run()
+        address = "rtmp://127.0.0.1:\(Int.random(in: 9_000..<12_000))/live/cam"
+        server = try Program(
+            "ffmpeg",
+            [
+                "-v", "error", "-nostdin", "-re", "-i", folder.file("a.mp4"), "-c", "copy", "-f", "flv", "-listen", "1",
+                address,
+            ])
     }
 
     @Test func picturesComeUntilTheServerEnds() throws {
@@ -38,7 +36,7 @@ import Testing
         #expect(times.count >= 45)
         #expect(zip(times, times.dropFirst()).allSatisfy { $0 < $1 })
         #expect(!source.warnings.contains { if case .missingPictures = $0 { true } else { false } })
-        server.waitUntilExit()
+        server.wait()
     }
 
     /// ffmpeg does not say when it listens.

@@ -1,5 +1,6 @@
 internal import Foundation
 internal import Synchronization
+internal import TestTools
 internal import Testing
 
 @testable internal import Pipeline
@@ -111,24 +112,20 @@ internal import Testing
             print("left out: webhooks are not tried, because /usr/bin/curl is not there")
             return
         }
-        let server = Process()
-        server.executableURL = URL(filePath: "/usr/bin/python3")
-        server.arguments = ["-c", Self.server]
-        let output = Pipe()
-        server.standardOutput = output
-        try server.run()
-        // The server inherits the signals that this thread blocks; SIGTERM may be among them.
-        defer { kill(server.processIdentifier, SIGKILL) }
-        let port = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
-            .trimmingCharacters(in: .newlines)
+        let folder = try TemporaryFolder()
+        let server = try Program("/usr/bin/python3", ["-c", Self.server], output: .file(folder.file("printed")))
+        var printed: [Substring] {
+            (try? String(contentsOfFile: folder.file("printed"), encoding: .utf8))?.split(separator: "\n") ?? []
+        }
+        for _ in 0..<1000 where printed.isEmpty { usleep(20_000) }
+        let port = try #require(printed.first)
         let (hooks, complaints) = hooks { $0.webhook = "http://127.0.0.1:\(port)/a?b=c" }
         let line = #"{"camera":"back\\slash \"quoted\" \u00e9é","n":1}"#
         hooks.tell(type: "start", line: Array((line + "\n").utf8))
         waitFor { $0.done + $0.failed == 1 }
         #expect(complaints.texts == [])
-        server.waitUntilExit()
-        let got = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        #expect(got.trimmingCharacters(in: .newlines) == "POST application/json \(line)")
+        server.wait()
+        #expect(printed.dropFirst() == ["POST application/json \(line)"])
     }
 
     /// Serves one request and prints what came.

@@ -1,40 +1,39 @@
 import Foundation
 
 /// A test server in Python that lives as long as this object or, if that comes first, as the tests.
-public final class TestServer: @unchecked Sendable {
+public final class TestServer: Sendable {
     /// The URL that it printed, with a slash at the end.
     public let address: String
-    private let process = Process()
-    private let lifeline = Pipe()
+    private let program: Program
+    // Closed with the tests even when they crash.
+    private let lifeline: Int32
 
     public struct DidNotStart: Error {}
 
     /// - Parameter tool: a file of `Tests/Tools` that prints `ready URL` and ends with its standard input.
     public init(_ tool: String, _ arguments: [String]) throws {
         let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["python3", folder.appendingPathComponent("Tools/" + tool).path] + arguments
-        let output = Pipe()
-        process.standardOutput = output
-        process.standardError = FileHandle.nullDevice
-        process.standardInput = lifeline
-        try process.run()
-        var line = Data()
-        while !line.contains(10) {
-            let part = output.fileHandleForReading.availableData
-            if part.isEmpty { throw DidNotStart() }
-            line += part
+        var ends: [Int32] = [0, 0]
+        guard pipe(&ends) == 0 else { throw DidNotStart() }
+        lifeline = ends[1]
+        defer { close(ends[0]) }
+        let printed = try TemporaryFolder()
+        program = try Program(
+            "python3", [folder.appendingPathComponent("Tools/" + tool).path] + arguments, input: ends[0],
+            output: .file(printed.file("line")))
+        var line = ""
+        let deadline = ContinuousClock.now + .seconds(60)
+        while !line.contains("\n") {
+            guard ContinuousClock.now < deadline, program.isRunning else { throw DidNotStart() }
+            usleep(10_000)
+            line = try String(contentsOfFile: printed.file("line"), encoding: .utf8)
         }
-        let words = String(decoding: line, as: UTF8.self).split(whereSeparator: \.isWhitespace)
+        let words = line.split(whereSeparator: \.isWhitespace)
         guard words.count >= 2, words[0] == "ready" else { throw DidNotStart() }
         address = String(words[1])
     }
 
-    // Not a signal: Foundation's children start with all of them blocked when a queue's thread makes them.
-    deinit {
-        try? lifeline.fileHandleForWriting.close()
-        process.waitUntilExit()
-    }
+    deinit { close(lifeline) }
 }
 
 /// A server of network cameras on this machine (`Tests/Tools/rtsp_camera.py`).
