@@ -46,9 +46,11 @@ public final class SafetensorsFile: @unchecked Sendable {
         let count = entry.shape.reduce(1, *)
         let bytes = data + entry.range.lowerBound
         switch entry.type {
+        // Made without elements, an array would write to the empty one that all threads share.
+        case "F32" where count == 0: return []
         case "F32":
             return [Float](unsafeUninitializedCapacity: count) { buffer, filled in
-                if count > 0 { memcpy(buffer.baseAddress!, bytes, 4 * count) }
+                memcpy(buffer.baseAddress!, bytes, 4 * count)
                 filled = count
             }
         case "F16":
