@@ -14,22 +14,20 @@ public struct Mask: Hashable, Sendable {
 
     /// Encodes a bitmap.
     /// - Parameter bitmap: `[height][width]`, row after row; anything but 0 is person.
-    public init(size: PixelSize, bitmap: some RandomAccessCollection<UInt8>) {
+    public init(size: PixelSize, bitmap: [UInt8]) {
         precondition(bitmap.count == size.width * size.height, "a bitmap has a byte for every pixel")
         var runs: [UInt32] = []
         var current = false
         var length: UInt32 = 0
         for x in 0..<size.width {
-            var index = bitmap.index(bitmap.startIndex, offsetBy: x)
             for y in 0..<size.height {
-                let isPerson = bitmap[index] != 0
+                let isPerson = bitmap[y * size.width + x] != 0
                 if isPerson != current {
                     runs.append(length)
                     length = 0
                     current = isPerson
                 }
                 length += 1
-                if y + 1 < size.height { index = bitmap.index(index, offsetBy: size.width) }
             }
         }
         runs.append(length)
