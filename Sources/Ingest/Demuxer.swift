@@ -24,6 +24,7 @@ final class Demuxer {
     private let streamsAtOpen: UInt32
     /// Packets of the video stream so far.
     private(set) var packetCount = 0
+    private let complaints: FFmpegComplaints?
 
     /// Opens and probes, each under its deadline when the location is remote.
     init(_ location: Location, connection: ConnectionSettings, interruption: Interruption) throws(IngestError) {
@@ -47,6 +48,7 @@ final class Demuxer {
         } else {
             isLive = location.isRealTime
         }
+        complaints = isLive ? FFmpegComplaints(of: opened) : nil
         ignoreOtherStreams()
     }
 
@@ -198,6 +200,10 @@ final class Demuxer {
             av_packet_unref(packet)
         }
     }
+
+    /// Whether the network lost something since this was last asked: the last packet, which was put together from what
+    /// came, lacks a part.
+    func takeLosses() -> Bool { complaints?.take() ?? false }
 
     /// Whether seeking to a time lands exactly: containers with an index of key frames.
     var seeksExactly: Bool {

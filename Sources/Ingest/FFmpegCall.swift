@@ -26,7 +26,7 @@ func check(_ call: String, _ code: Int32) throws(FFmpegFailure) -> Int32 {
 func silenceFFmpeg() { _ = silenced }
 
 private let silenced: Void = av_log_set_callback { context, level, format, _ in
-    DecoderComplaints.hear(context, level: level, format: format)
+    FFmpegComplaints.hear(context, level: level, format: format)
 }
 
 extension FFmpegFailure {

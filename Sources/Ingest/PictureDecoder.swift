@@ -20,9 +20,11 @@ final class PictureDecoder {
     private(set) var gapCount = 0
     /// Numbers of the packets before which pictures are missing, until a picture has come out that tells of it.
     private var gaps: [Int64] = []
+    /// Numbers of the packets that lack a part, as long as pictures of them may come out.
+    private var torn: [Int64] = []
     private var packetNumber: Int64 = 0
     private var numbers: PictureNumbers?
-    private let complaints: DecoderComplaints?
+    private let complaints: FFmpegComplaints?
     private var context: UnsafeMutablePointer<AVCodecContext>
     private var consecutiveErrors = 0
     private var isDraining = false
@@ -56,7 +58,7 @@ final class PictureDecoder {
         let usesHardware = hardware == .vaapi && hardwareRefusal == nil
         title = usesHardware ? codecName + " (vaapi)" : codecName
         surface = usesHardware ? av_frame_alloc() : nil
-        complaints = isLive && codecID == AV_CODEC_ID_HEVC ? DecoderComplaints(of: made) : nil
+        complaints = isLive && codecID == AV_CODEC_ID_HEVC ? FFmpegComplaints(of: made) : nil
         if isLive && codecID == AV_CODEC_ID_H264 {
             numbers = PictureNumbers(
                 extradata: UnsafeBufferPointer(start: parameters.extradata, count: Int(parameters.extradata_size)))
@@ -77,18 +79,21 @@ final class PictureDecoder {
     }
 
     /// Hands in a packet, or nil to get out what is still inside.
-    func send(_ packet: UnsafeMutablePointer<AVPacket>?) {
+    /// - Parameter isTorn: whether part of the packet was lost on its way.
+    func send(_ packet: UnsafeMutablePointer<AVPacket>?, isTorn: Bool = false) {
         packetNumber += 1
         // The decoder hands this on to the packet's picture, which may come out later.
         context.pointee.reordered_opaque = packetNumber
+        if isTorn { torn.append(packetNumber) }
         if let packet {
             let bytes = UnsafeBufferPointer(start: packet.pointee.data, count: Int(packet.pointee.size))
-            if numbers?.misses(bytes) == true { noteGap() }
+            let followsGap = numbers?.misses(bytes) == true
+            if isTorn || followsGap { noteGap() }
         } else {
             isDraining = true
         }
         let code = avcodec_send_packet(context, packet)
-        if complaints?.takeMissingReferences() == true { noteGap() }
+        if complaints?.take() == true { noteGap() }
         if code < 0 && code != hcq_averror(EAGAIN) && code != hcq_averror_eof() { errorCount += 1 }
     }
 
@@ -104,11 +109,19 @@ final class PictureDecoder {
         return gaps.count < count
     }
 
+    /// Whether part of a picture was lost on its way; the decoder may not have noticed.
+    func isTorn(_ frame: UnsafeMutablePointer<AVFrame>) -> Bool {
+        let number = frame.pointee.reordered_opaque
+        // Pictures come out of order, by 16 at most.
+        torn.removeAll { $0 < number - 64 }
+        return torn.contains(number)
+    }
+
     /// Takes out the next picture in presentation order.
     func receive(into frame: UnsafeMutablePointer<AVFrame>) -> Receiving {
         while true {
             let code = avcodec_receive_frame(context, frame)
-            if complaints?.takeMissingReferences() == true { noteGap() }
+            if complaints?.take() == true { noteGap() }
             if code >= 0 {
                 consecutiveErrors = 0
                 if fetchFromHardware(frame) { return .picture }

@@ -150,7 +150,7 @@ final class StreamReader {
         case .packet, .packetOfNewStream:
             lastPacketIsPartial = packet.pointee.flags & AV_PKT_FLAG_CORRUPT != 0
             if demuxer.stream.pointee.codecpar.pointee.codec_id == decoder.codecID, case .packet = reading {
-                decoder.send(packet)
+                decoder.send(packet, isTorn: demuxer.takeLosses())
             } else {
                 heldPacket = av_packet_clone(packet)
                 drain()

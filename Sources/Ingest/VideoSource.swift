@@ -163,7 +163,8 @@ public final class VideoSource: @unchecked Sendable {
 
     /// Cameras: pictures that build on damage are left out until a key frame. Files: they are counted.
     private func passesDamageCheck() -> Bool {
-        let isDamaged = frame.pointee.decode_error_flags != 0 || frame.pointee.flags & AV_FRAME_FLAG_CORRUPT != 0
+        let isDamaged =
+            isTorn || frame.pointee.decode_error_flags != 0 || frame.pointee.flags & AV_FRAME_FLAG_CORRUPT != 0
         if isDamaged { statistics.damaged += 1 }
         guard info.isLive else {
             if isDamaged { warn(.damagedPictures(count: statistics.damaged)) }
@@ -180,6 +181,10 @@ public final class VideoSource: @unchecked Sendable {
         }
         droppedInARow += 1
         return drop()
+    }
+
+    private var isTorn: Bool {
+        if case .stream(let reader) = input { reader.decoder.isTorn(frame) } else { false }
     }
 
     private var followsGap: Bool {

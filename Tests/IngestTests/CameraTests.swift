@@ -152,10 +152,11 @@ import Testing
         #expect(result.reading.allSatisfy { sound.contains(Seen($0).hash) })
     }
 
-    // libavcodec conceals a picture that was lost as a whole without a word, and what follows would drift.
+    // libavcodec conceals a picture that was lost as a whole without a word, HEVC's decoder also one that lacks a part, and
+    // what follows would drift.
     @Test(arguments: [
         ("lose=97", ConnectionSettings.Transport.tcp), ("lose=97", .udp), ("skip=37", .tcp), ("skip=37", .udp),
-        ("file=2&skip=37", .tcp), ("file=2&skip=37", .udp),
+        ("file=2&skip=37", .tcp), ("file=2&skip=37", .udp), ("file=2&lose=97", .udp),
     ])
     func whatBuildsOnLostPicturesIsLeftOutUntilTheNextKeyFrame(
         loss: String, transport: ConnectionSettings.Transport
