@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs hcqd with four cameras and faults all along, and says whether it stayed well.
 
-    soak.py HCQD CLIP.h264 MODEL.safetensors [--minutes 30] [--input 256x192] [--readings FILE.csv]
+    soak.py HCQD CLIP.h264 MODEL.safetensors [--minutes 30] [--input 256x192] [--readings FILE.csv] [--sanitized]
 
 Cameras freeze, close, send garbage and jump in time; the server of all but one dies and comes back; the configuration
 changes and is read again; logs are renamed; pages are asked for. Watched are memory, descriptors and the watchdog; at the
@@ -14,6 +14,9 @@ what threads keep for themselves (libdispatch's and malloc's caches), a few hund
 on a busy machine. Slopes are in MB an hour with a 95 % interval (growth.py). From ten minutes on the soak fails when a whole
 interval lies above 1 MB an hour; `shown_under_1_mb_per_hour` says whether that of all readings of the heap lies below: where
 it does not, nothing is shown either way. A shorter run only shows leaks that a longer one would not survive.
+
+With `--sanitized` HCQD was built with a sanitizer: what that reports in the journal is a problem, and memory, most of which
+is then the sanitizer's, is not looked at.
 """
 
 import argparse
@@ -119,6 +122,7 @@ cameras:
 
 
 Readings = dict[str, list[growth.Reading]]
+MEMORY = ("heap", "resident", "anonymous")
 
 
 def judge(readings: Readings, minutes: float) -> tuple[dict[str, object], list[str]]:
@@ -188,6 +192,7 @@ class Soak:
 
     def __init__(self, arguments: argparse.Namespace, folder: pathlib.Path) -> None:
         self.folder = folder
+        self.sanitized = arguments.sanitized
         self.seconds = arguments.minutes * 60
         # Pools and what every thread keeps of freed memory fill for ten minutes: that is no leak.
         self.warm_up = min(self.seconds / 3, 600.0)
@@ -226,6 +231,8 @@ class Soak:
         metrics = dict(line.rsplit(" ", 1) for line in pages["metrics"].decode().splitlines() if line[0] != "#")
         online = [name for name in CAMERAS if metrics[f'hcqd_camera_online{{camera="{name}"}}'] == "1"]
         facts = {"heap": float(metrics["hcqd_heap_in_use_bytes"]) / 2**20, **self.daemon.facts()}
+        if self.sanitized:
+            facts = {name: value for name, value in facts.items() if name not in MEMORY}
         if self.csv:
             print(f"{self.passed:.2f}", "+".join(online), *facts.values(), sep=",", file=self.csv)
         if self.passed > self.warm_up:
@@ -296,6 +303,9 @@ class Soak:
             problems.append(f"exit status {status}")
         if stop_seconds > 5:
             problems.append(f"stopping took {stop_seconds:.1f} s")
+        reports = (self.folder / "journal.log").read_text(errors="replace").count("SUMMARY: ") if self.sanitized else 0
+        if reports:
+            problems.append(f"{reports} reports of the sanitizer")
         if self.daemon.longest_silence > WATCHDOG_SECONDS:
             problems.append(f"the watchdog heard nothing for {self.daemon.longest_silence:.0f} s")
         return {
@@ -322,13 +332,16 @@ def main() -> int:
     parser.add_argument("model")
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--input", default="256x192")
+    parser.add_argument("--sanitized", action="store_true", help="HCQD was built with a sanitizer")
     parser.add_argument("--readings", help="all readings: seconds, cameras online, heap, resident and own MB, descriptors, threads")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="hcqd-soak-") as folder:
         result = Soak(arguments, pathlib.Path(folder)).run()
         print(json.dumps(result, indent=2))
         if result["problems"]:
-            print(open(pathlib.Path(folder) / "journal.log").read()[-4000:], file=sys.stderr)
+            journal = (pathlib.Path(folder) / "journal.log").read_text(errors="replace")
+            first = journal.find("Sanitizer: ")
+            print(journal[-4000:] if first < 0 else journal[max(0, first - 100) : first + 8000], file=sys.stderr)
         return 1 if result["problems"] else 0
 
 
