@@ -18,11 +18,10 @@ import Testing
         server = try TestServer("web_camera.py", [folder.path])
     }
 
-    private var settings: SourceSettings {
-        SourceSettings.small.with {
-            $0.connection.connectTimeout = 2
-            $0.connection.readTimeout = 2
-        }
+    /// Longer than a busy machine takes.
+    private let settings = SourceSettings.small.with {
+        $0.connection.connectTimeout = 20
+        $0.connection.readTimeout = 20
     }
 
     @Test func fileComesWhole() throws {
@@ -56,9 +55,13 @@ import Testing
     }
 
     @Test func failuresAreToldApart() throws {
+        let hasty = settings.with {
+            $0.connection.connectTimeout = 2
+            $0.connection.readTimeout = 2
+        }
         func failure(_ path: String) -> IngestError? {
             do {
-                _ = try Reading(server.address + path, settings)
+                _ = try Reading(server.address + path, hasty)
                 return nil
             } catch { return error as? IngestError }
         }
