@@ -19,6 +19,9 @@ public final class EngineWorkers: Sendable {
 
     private let state: Mutex<State>
     private let queues: [DispatchQueue]
+    /// One per worker, which it calls to the line. Not a block for every frame: Dispatch keeps each block's memory with the
+    /// thread that ran it, and the threads that read cameras would never get theirs back. (A source may be told from any thread.)
+    nonisolated(unsafe) private let calls: [any DispatchSourceUserDataAdd]
     private let detectors: [WorkerDetector]
     private let loops: [LoopWatch.Loop]
     private let patience: Double
@@ -32,10 +35,17 @@ public final class EngineWorkers: Sendable {
         precondition(count > 0)
         self.patience = patience
         queues = (0..<count).map { DispatchQueue(label: "hcqd.engine.\($0)", qos: .userInitiated) }
+        calls = queues.map { DispatchSource.makeUserDataAddSource(queue: $0) }
         detectors = (0..<count).map { _ in WorkerDetector(call: makeDetector()) }
         loops = (0..<count).compactMap { watch?.loop("engine worker \($0)") }
         state = Mutex(State(idle: Array(0..<count)))
+        for (worker, call) in calls.enumerated() {
+            call.setEventHandler { [weak self] in self?.work(worker) }
+            call.activate()
+        }
     }
+
+    deinit { for call in calls { call.cancel() } }
 
     public var count: Int { queues.count }
 
@@ -96,7 +106,7 @@ public final class EngineWorkers: Sendable {
         let worker: Int? = state.withLock { state in
             enqueue(seat, in: &state) ? state.idle.popLast() : nil
         }
-        if let worker { queues[worker].async { self.work(worker) } }
+        if let worker { calls[worker].add(data: 1) }
     }
 
     /// Adds the seat to the line unless it stands there already, has nothing to do, or has not taken its last answers yet:
@@ -141,7 +151,7 @@ public final class EngineWorkers: Sendable {
             state.idle.append(worker)
             return (nil, nil)
         }
-        if let helper { queues[helper].async { self.work(helper) } }
+        if let helper { calls[helper].add(data: 1) }
         return found
     }
 
