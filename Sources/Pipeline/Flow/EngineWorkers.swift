@@ -19,9 +19,8 @@ public final class EngineWorkers: Sendable {
 
     private let state: Mutex<State>
     private let queues: [DispatchQueue]
-    /// One per worker, which it calls to the line. Not a block for every frame: Dispatch keeps each block's memory with the
-    /// thread that ran it, and the threads that read cameras would never get theirs back. (A source may be told from any thread.)
-    nonisolated(unsafe) private let calls: [any DispatchSourceUserDataAdd]
+    /// One per worker, which it calls to the line.
+    private let calls: [Call]
     private let detectors: [WorkerDetector]
     private let loops: [LoopWatch.Loop]
     private let patience: Double
@@ -35,24 +34,20 @@ public final class EngineWorkers: Sendable {
         precondition(count > 0)
         self.patience = patience
         queues = (0..<count).map { DispatchQueue(label: "hcqd.engine.\($0)", qos: .userInitiated) }
-        calls = queues.map { DispatchSource.makeUserDataAddSource(queue: $0) }
+        calls = queues.map { Call(to: $0) }
         detectors = (0..<count).map { _ in WorkerDetector(call: makeDetector()) }
         loops = (0..<count).compactMap { watch?.loop("engine worker \($0)") }
         state = Mutex(State(idle: Array(0..<count)))
-        for (worker, call) in calls.enumerated() {
-            call.setEventHandler { [weak self] in self?.work(worker) }
-            call.activate()
-        }
+        for (worker, call) in calls.enumerated() { call.activate { [weak self] in self?.work(worker) } }
     }
-
-    deinit { for call in calls { call.cancel() } }
 
     public var count: Int { queues.count }
 
     /// A camera's place at the engine.
     public final class Seat: Sendable {
         public let mailbox: Mailbox
-        fileprivate let delivery: DispatchQueue
+        /// Calls the queue to the answers that are ready.
+        fileprivate let call: Call
         fileprivate let deliver: @Sendable (Answer) -> Void
         fileprivate let order = Mutex(Order())
 
@@ -62,14 +57,26 @@ public final class EngineWorkers: Sendable {
             var next = 0
             var done = 0
             var early: [Int: Answer] = [:]
+            var ready: [Answer] = []
+            /// The seat itself, which stays until all that is ready has been delivered.
+            var owner: Seat?
         }
 
         fileprivate init(
             mailbox: Mailbox, delivery: DispatchQueue, deliver: @escaping @Sendable (Answer) -> Void
         ) {
             self.mailbox = mailbox
-            self.delivery = delivery
+            call = Call(to: delivery)
             self.deliver = deliver
+        }
+
+        /// Takes the next answer that is ready.
+        fileprivate func nextReady() -> Answer? {
+            order.withLock { order in
+                guard order.ready.isEmpty else { return order.ready.removeFirst() }
+                order.owner = nil
+                return nil
+            }
         }
     }
 
@@ -86,7 +93,17 @@ public final class EngineWorkers: Sendable {
     public func seat(
         _ mailbox: Mailbox, on queue: DispatchQueue, deliver: @escaping @Sendable (Answer) -> Void
     ) -> Seat {
-        Seat(mailbox: mailbox, delivery: queue, deliver: deliver)
+        let seat = Seat(mailbox: mailbox, delivery: queue, deliver: deliver)
+        seat.call.activate { [weak self, weak seat] in
+            guard let seat else { return }
+            while let answer = seat.nextReady() {
+                seat.deliver(answer)
+                seat.order.withLock { $0.done += 1 }
+                seat.mailbox.finished()
+                self?.wake(for: seat)
+            }
+        }
+        return seat
     }
 
     /// Leaves a frame in the seat's mailbox and wakes a worker.
@@ -106,7 +123,7 @@ public final class EngineWorkers: Sendable {
         let worker: Int? = state.withLock { state in
             enqueue(seat, in: &state) ? state.idle.popLast() : nil
         }
-        if let worker { calls[worker].add(data: 1) }
+        if let worker { calls[worker].make() }
     }
 
     /// Adds the seat to the line unless it stands there already, has nothing to do, or has not taken its last answers yet:
@@ -151,26 +168,43 @@ public final class EngineWorkers: Sendable {
             state.idle.append(worker)
             return (nil, nil)
         }
-        if let helper { calls[helper].add(data: 1) }
+        if let helper { calls[helper].make() }
         return found
     }
 
     /// Delivers the answer and every later one that waited for it.
     private func hand(_ answer: Answer, _ ticket: Int, to seat: Seat) {
-        seat.order.withLock { order in
+        let isReady = seat.order.withLock { order in
             order.early[ticket] = answer
             while let ready = order.early.removeValue(forKey: order.next) {
                 order.next += 1
-                // Inside the lock, so that two workers cannot swap their answers on the way to the queue.
-                seat.delivery.async {
-                    seat.deliver(ready)
-                    seat.order.withLock { $0.done += 1 }
-                    seat.mailbox.finished()
-                    self.wake(for: seat)
-                }
+                order.ready.append(ready)
             }
+            if !order.ready.isEmpty { order.owner = seat }
+            return !order.ready.isEmpty
         }
+        if isReady { seat.call.make() }
     }
+}
+
+/// Has a queue do the same again and again, at least once after each call.
+///
+/// Not a block for every frame: Dispatch leaves each block's memory with the thread that ran it, a thousand blocks to each
+/// of its threads, and the threads that call get none of it back.
+private final class Call: @unchecked Sendable {
+    private let source: any DispatchSourceUserDataAdd
+
+    init(to queue: DispatchQueue) { source = DispatchSource.makeUserDataAddSource(queue: queue) }
+
+    deinit { source.cancel() }
+
+    func activate(_ work: @escaping @Sendable () -> Void) {
+        source.setEventHandler(handler: work)
+        source.activate()
+    }
+
+    /// From any thread.
+    func make() { source.add(data: 1) }
 }
 
 /// A detector goes with its worker's serial queue and is called nowhere else.
