@@ -27,12 +27,29 @@ public protocol CheckedSettings {
 
 extension SettingProblem {
     /// nil when `value` lies in `range`.
-    public static func outside<Value: Comparable & CustomStringConvertible>(
+    public static func outside<Value: BinaryInteger>(
         _ range: ClosedRange<Value>, _ key: String, _ value: Value, unit: String = ""
     ) -> SettingProblem? {
-        guard !range.contains(value) else { return nil }
-        let suffix = unit.isEmpty ? "" : " " + unit
-        return SettingProblem(
-            path: [key], found: value.description, allowed: "\(range.lowerBound)...\(range.upperBound)\(suffix)")
+        range.contains(value) ? nil : outside("\(range.lowerBound)...\(range.upperBound)", key, "\(value)", unit)
     }
+
+    /// nil when `value` lies in `range`.
+    public static func outside<Value: BinaryFloatingPoint>(
+        _ range: ClosedRange<Value>, _ key: String, _ value: Value, unit: String = ""
+    ) -> SettingProblem? {
+        if range.contains(value) { return nil }
+        let (low, high) = (plain(Double(range.lowerBound)), plain(Double(range.upperBound)))
+        return outside("\(low)...\(high)", key, plain(Double(value)), unit)
+    }
+
+    private static func outside(_ allowed: String, _ key: String, _ found: String, _ unit: String) -> SettingProblem {
+        SettingProblem(path: [key], found: found, allowed: unit.isEmpty ? allowed : "\(allowed) \(unit)")
+    }
+}
+
+/// A number as people write it: `3` and not `3.0`, `1000000000000000` and not `1e+15`; one that came from a `Float` with
+/// that type's digits, `0.1` and not `0.10000000149011612`.
+public func plain(_ value: Double) -> String {
+    if let whole = Int64(exactly: value) { return "\(whole)" }
+    return Double(Float(value)) == value ? "\(Float(value))" : "\(value)"
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 internal import Foundation
 internal import Pipeline
+internal import Scene
 
 /// `hcqd probe URL`
 struct ProbeCommand: ParsableCommand {
@@ -24,7 +25,7 @@ struct ProbeCommand: ParsableCommand {
     var seconds: Double = 3
 
     func validate() throws {
-        if !(0...3600).contains(seconds) { throw ValidationError("--seconds \(seconds): must be 0...3600.") }
+        if !(0...3600).contains(seconds) { throw ValidationError("--seconds \(plain(seconds)): must be 0...3600.") }
     }
 
     func run() throws {

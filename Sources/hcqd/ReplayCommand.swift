@@ -102,10 +102,10 @@ struct ReplayCommand: ParsableCommand {
         guard replay != nil else {
             throw ValidationError("Name a clip with --replay, or a command; `hcqd --help` lists them.")
         }
-        if let sampleFps, sampleFps <= 0 { throw ValidationError("--sample-fps \(sampleFps): must be above 0.") }
-        if let fps, fps <= 0 { throw ValidationError("--fps \(fps): must be above 0.") }
-        if let start, start < 0 { throw ValidationError("--start \(start): must be 0 or more seconds.") }
-        if let end, end <= (start ?? 0) { throw ValidationError("--end \(end): must be after the start.") }
+        if let sampleFps, sampleFps <= 0 { throw ValidationError("--sample-fps \(plain(sampleFps)): must be above 0.") }
+        if let fps, fps <= 0 { throw ValidationError("--fps \(plain(fps)): must be above 0.") }
+        if let start, start < 0 { throw ValidationError("--start \(plain(start)): must be 0 or more seconds.") }
+        if let end, end <= (start ?? 0) { throw ValidationError("--end \(plain(end)): must be after the start.") }
         if let threshold, !(0...1).contains(threshold) {
             throw ValidationError("--threshold \(threshold): must be 0...1.")
         }
@@ -115,7 +115,7 @@ struct ReplayCommand: ParsableCommand {
         if let startTime, Timestamp.utcMicroseconds(startTime) == nil {
             throw ValidationError("--start-time '\(startTime)': must be a time such as 2026-01-31T08:00:00Z.")
         }
-        if !(fill >= 0) { throw ValidationError("--fill \(fill): must be 0 or more seconds.") }
+        if !(fill >= 0) { throw ValidationError("--fill \(plain(fill)): must be 0 or more seconds.") }
         if fill > 0, format != .mot { throw ValidationError("--fill goes with --format mot.") }
         if redact, annotate == nil, !snapshots { throw ValidationError("--redact needs --annotate or --snapshots.") }
         if snapshots, output == "-" {

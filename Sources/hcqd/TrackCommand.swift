@@ -51,7 +51,7 @@ struct TrackCommand: ParsableCommand {
     enum Part: String, ExpressibleByArgument, CaseIterable { case joints, masks, embeddings }
 
     func validate() throws {
-        if let fps, !(fps > 0) { throw ValidationError("--fps is \(fps), expected more than 0") }
+        if let fps, !(fps > 0) { throw ValidationError("--fps is \(plain(fps)), expected more than 0") }
         if !(fill >= 0) { throw ValidationError("--fill is \(fill), expected 0 or more seconds") }
         _ = (try settings(), try givenSize())
     }

@@ -1,6 +1,7 @@
 import ArgumentParser
 internal import Foundation
 internal import Pipeline
+internal import Scene
 
 /// `hcqd zones CLIP-OR-URL`
 struct ZonesCommand: ParsableCommand {
@@ -38,7 +39,7 @@ struct ZonesCommand: ParsableCommand {
     var seconds: Double = 10
 
     func validate() throws {
-        if !(0.1...3600).contains(seconds) { throw ValidationError("--seconds \(seconds): must be 0.1...3600.") }
+        if !(0.1...3600).contains(seconds) { throw ValidationError("--seconds \(plain(seconds)): must be 0.1...3600.") }
     }
 
     func run() throws {

@@ -43,7 +43,7 @@ internal import Testing
         ),
         (
             #"{"zones":[{"name":"a","polygon":[[0,0],[1.5,0],[1,1]]}]}"#,
-            "zones[0].polygon: corner 1 at [1.5, 0.0] is outside the frame; allowed is 0...1 of its width and height"
+            "zones[0].polygon: corner 1 at [1.5, 0] is outside the frame; allowed is 0...1 of its width and height"
         ),
         (
             #"{"zones":[{"name":"a","polygon":[[0,0],[0.001,0],[0,0.001]]}]}"#,
@@ -63,6 +63,7 @@ internal import Testing
             #"{"zones":[{"name":"a","polygon":[[0,0],[1,0],[1,1]],"inertia_frames":0}]}"#,
             "zones[0].inertia_frames: 0 is out of range, allowed is 1...100"
         ),
+        (#"{"min_height":1.1}"#, "min_height: 1.1 is out of range, allowed is 0...1"),
         (#"{"posture":{"hold_s":-1}}"#, "posture.hold_s: -1 is out of range, allowed is 0...60"),
     ])
     func refusesWhatCannotBe(json: String, complaint: String) throws {

@@ -78,11 +78,11 @@ private func problems(_ yaml: String) throws -> [String] {
         ),
         (
             "cameras: {door: {url: x, connection: {read_timeout_s: -5}}}",
-            "f.yaml:1: cameras.door.connection.read_timeout_s: found -5.0; allowed: 0.1...600.0 seconds"
+            "f.yaml:1: cameras.door.connection.read_timeout_s: found -5; allowed: 0.1...600 seconds"
         ),
         (
             "cameras: {door: {url: x, connection: {connect_timeout_s: 1e300}}}",
-            "f.yaml:1: cameras.door.connection.connect_timeout_s: found 1e+300; allowed: 0.1...600.0 seconds"
+            "f.yaml:1: cameras.door.connection.connect_timeout_s: found 1e+300; allowed: 0.1...600 seconds"
         ),
         (
             "cameras:\n\tdoor: {url: x}\n",
@@ -100,6 +100,14 @@ private func problems(_ yaml: String) throws -> [String] {
                 + "f.yaml:5: cameras.door.read_timeout_s: found an unknown key; allowed: connection, enabled, events, fps, motion, "
                 + "snapshots, url; did you mean 'cameras.door.connection.read_timeout_s'?"
         ),
+        (
+            "log: {rotate_bytes: 10, keep_bytes: 10000000000000000, keep_days: -1.5}",
+            "f.yaml:1: log.rotate_bytes: 10 is out of range, allowed is 65536...1000000000000000\n"
+                + "f.yaml:1: log.keep_days: -1.5 is out of range, allowed is 0.0001...1000000\n"
+                + "f.yaml:1: log.keep_bytes: 10000000000000000 is out of range, allowed is 65536...1000000000000000"
+        ),
+        ("tracking: {birth_overlap: 1.1}", "f.yaml:1: tracking.birth_overlap: found 1.1; allowed: 0...1"),
+        ("http: {picture_fps: 31}", "f.yaml:1: http.picture_fps: found 31; allowed: 0.1...30 per second"),
         ("hooks: {webhook: ftp://x}", "f.yaml:1: hooks.webhook: found 'ftp://x'; allowed: an http or https URL"),
     ])
     func valuesOutOfRangeAreRefused(yaml: String, expected: String) throws {

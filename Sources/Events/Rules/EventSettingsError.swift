@@ -22,7 +22,7 @@ public enum EventSettingsError: Error, Equatable, CustomStringConvertible {
             "\(path): the name '\(name)' is taken by another one; give each its own"
         case .tooFewCorners(let path, let found): "\(path): a polygon needs at least 3 corners, found \(found)"
         case .outsideFrame(let path, let corner, let x, let y):
-            "\(path): corner \(corner) at [\(x), \(y)] is outside the frame; allowed is 0...1 of its width and height"
+            "\(path): corner \(corner) at [\(plain(x)), \(plain(y))] is outside the frame; allowed is 0...1 of its width and height"
         case .crossesItself(let path, let first, let second):
             "\(path): the polygon crosses itself: the edge after corner \(first) meets the edge after corner \(second)"
         case .noArea(let path): "\(path): the polygon has no area"
@@ -118,9 +118,4 @@ private func outside(_ path: String, _ value: Double, _ low: Double, _ high: Dou
 private func outsideFrame(_ point: Point, path: String, corner: Int) -> EventSettingsError? {
     (0...1).contains(point.x) && (0...1).contains(point.y)
         ? nil : .outsideFrame(path: path, corner: corner, x: Double(point.x), y: Double(point.y))
-}
-
-/// `3` and not `3.0`.
-private func plain(_ value: Double) -> String {
-    value == value.rounded() && abs(value) < 1e15 ? String(Int64(value)) : "\(value)"
 }
