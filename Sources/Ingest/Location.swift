@@ -83,7 +83,8 @@ public func urlScheme(of text: String) -> String? {
 /// The protocols by which cameras and servers are reached.
 public let knownSchemes = ["rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "srt", "rtp", "udp", "tcp", "file"]
 
-/// A URL as it may be shown: user name and password, and values of query keys that sound secret, become `***`.
+/// A URL as it may be shown: user name and password, values of query keys that sound secret, and the stream key of RTMP
+/// become `***`.
 public func redactedURL(_ text: String) -> String {
     guard let mark = text.firstRange(of: "://") else {
         // A URL whose scheme was forgotten.
@@ -105,13 +106,24 @@ public func redactedURL(_ text: String) -> String {
         query = rest[mark...].dropFirst()
         rest = rest[...mark]
     }
-    let secrets = ["pass", "pwd", "token", "key", "auth", "secret", "sig", "user", "login", "credential"]
+    if scheme.lowercased().hasPrefix("rtmp") { rest = withoutStreamKey(rest) }
+    // Servers of SRT read user names and passwords from the stream's name.
+    let secrets = ["pass", "pwd", "token", "key", "auth", "secret", "sig", "user", "login", "credential", "streamid"]
     let fields = query.split(separator: "&", omittingEmptySubsequences: false).map { field -> String in
         guard let equals = field.firstIndex(of: "=") else { return String(field) }
         let name = field[..<equals].lowercased()
         return secrets.contains(where: { name.contains($0) }) ? "\(field[..<equals])=***" : String(field)
     }
     return scheme + rest + fields.joined(separator: "&")
+}
+
+/// RTMP's `HOST/APPLICATION/KEY` as `HOST/APPLICATION/***`; a path of one part is a key.
+private func withoutStreamKey(_ rest: Substring) -> Substring {
+    guard let slash = rest.firstIndex(of: "/") else { return rest }
+    let path = rest[rest.index(after: slash)...]
+    let end = path.lastIndex(of: "?") ?? path.endIndex
+    let key = path[..<end].firstIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex
+    return key == end ? rest : rest[..<key] + "***" + rest[end...]
 }
 
 /// Pictures as a stream: the files of a folder or of a pattern, in natural order (`2.png` before `10.png`).

@@ -14,6 +14,12 @@ import Testing
         ("http://cam.local/a@2x.mp4", "http://cam.local/a@2x.mp4"),
         ("http://cam.local:8080/a@2x.mp4", "http://cam.local:8080/a@2x.mp4"),
         ("http://[::1]:80/x", "http://[::1]:80/x"), ("rtsp://cam/s?Access_Token=abc", "rtsp://cam/s?Access_Token=***"),
+        ("rtmp://cam.local/app/KEY", "rtmp://cam.local/app/***"), ("RTMPS://cam:19/a/b/KEY", "RTMPS://cam:19/a/***"),
+        ("rtmp://ann:pa/ss@cam/app/KEY?a=b&sig=c", "rtmp://***@cam/app/***?a=b&sig=***"),
+        ("rtmp://cam.local/KEY", "rtmp://cam.local/***"), ("rtmp://cam.local/app/", "rtmp://cam.local/app/"),
+        ("rtmp://cam.local", "rtmp://cam.local"), ("rtmp://cam.local/", "rtmp://cam.local/"),
+        ("rtmp://[::1]:1935/app/KEY/", "rtmp://[::1]:1935/app/***"), ("rtmp://cam/a/K@Y", "rtmp://***@Y"),
+        ("srt://cam.local:9?streamid=read:a:ann:secret&mode=caller", "srt://cam.local:9?streamid=***&mode=caller"),
         ("ann:secret@cam.local/live", "***@cam.local/live"), ("ann:p/a@ss@cam.local", "***@cam.local"),
         ("clip.mp4", "clip.mp4"), ("/a/b@c.mp4", "/a/b@c.mp4"),
     ])
