@@ -17,6 +17,8 @@ public final class Daemon: @unchecked Sendable {
     private let ears: EventEars
     private let control = DispatchQueue(label: "hcqd.control")
     private let ended = DispatchSemaphore(value: 0)
+    /// Taken from the first moment on: what is asked for while the network is read is done when everything runs.
+    private let requests = SignalWatch([SIGHUP, SIGUSR1])
     let fleet: CameraFleet
     // On `control` only.
     private var configuration: Configuration
@@ -28,8 +30,6 @@ public final class Daemon: @unchecked Sendable {
     /// Reads the configuration and the network.
     /// - Throws: `ConfigurationError`, `ModelMissing` or `EngineError`.
     public init(file: String, environment: [String: String], logger: Logger) throws {
-        // Until the network is read nobody listens to these, and their default is to end the process.
-        for number in [SIGHUP, SIGUSR1] { signal(number, SIG_IGN) }
         self.file = file
         self.environment = environment
         self.logger = logger
@@ -47,9 +47,8 @@ public final class Daemon: @unchecked Sendable {
     public func run() {
         signal(SIGPIPE, SIG_IGN)
         Heap.prepare()
-        let signals = SignalWatch([SIGTERM, SIGINT, SIGHUP, SIGUSR1]) { [self] number in
-            control.async { self.receive(number) }
-        }
+        let take: @Sendable (Int32) -> Void = { [self] number in control.async { self.receive(number) } }
+        let endings = SignalWatch([SIGTERM, SIGINT], handler: take)
         control.sync {
             warnOfMissingSecrets()
             fleet.apply(configuration, old: nil, surroundings)
@@ -58,8 +57,9 @@ public final class Daemon: @unchecked Sendable {
             notifier.ready(status: statusLine)
             logger.notice("ready: \(statusLine)")
         }
+        requests.deliver(to: take)
         ended.wait()
-        withExtendedLifetime(signals) {}
+        withExtendedLifetime(endings) {}
     }
 
     private func receive(_ number: Int32) {
