@@ -41,6 +41,7 @@ let package = Package(
             name: "Pipeline",
             dependencies: [
                 "Scene", "Ingest", "Engine", "Tracking", "Events", "Rendering", "Evaluation", "CMosquitto", "CMalloc",
+                "CSpawn",
                 .product(name: "Yams", package: "Yams"),
                 .product(name: "FlyingFox", package: "FlyingFox"),
                 .product(name: "FlyingSocks", package: "FlyingFox"),

@@ -11,11 +11,13 @@ internal import Testing
 
     private let tally = HookTally()
 
-    private func hooks(_ change: (inout HookSettings) -> Void) -> (EventHooks, Complaints) {
+    private func hooks(
+        environment: [String: String] = ProcessInfo.processInfo.environment, _ change: (inout HookSettings) -> Void
+    ) -> (EventHooks, Complaints) {
         var settings = HookSettings()
         change(&settings)
         let complaints = Complaints()
-        return (EventHooks(settings, tally: tally) { complaints.add($0) }, complaints)
+        return (EventHooks(settings, environment: environment, tally: tally) { complaints.add($0) }, complaints)
     }
 
     private final class Complaints: Sendable {
@@ -77,13 +79,45 @@ internal import Testing
             ["sh", "-c", "grep -h Sig /proc/self/status > '\(out)'; ls /proc/$$/fd >> '\(out)'; true"]
         )
         defer { close(input) }
-        #expect(try ChildProcess(words, input: input).wait(seconds: 20) == .exited(0))
+        #expect(try ChildProcess(words, environment: [:], input: input).wait(seconds: 20) == .exited(0))
         let lines = try String(contentsOfFile: out, encoding: .utf8).split(separator: "\n")
         #expect(lines.contains { $0.hasPrefix("SigBlk:") && $0.hasSuffix("\t0000000000000000") }, "\(lines)")
         // 32 and 33 are the C library's own.
         let ignored = lines.first { $0.hasPrefix("SigIgn:") }.flatMap { UInt64($0.suffix(16), radix: 16) }
         #expect(ignored.map { $0 & 0x7fff_ffff } == 0, "\(lines)")
         #expect(lines.contains("0") && !lines.contains("\(kept)"), "\(lines)")
+    }
+
+    @Test func aCommandGetsNoSecretAndNothingThatSystemdSaidToTheDaemon() throws {
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let out = directory + "/out"
+        let yaml = """
+            http: {token: "${GATE}"}
+            mqtt: {username: "${NAME}", password: "x${BROKER}y"}
+            hooks: {webhook: "http://127.0.0.1:9/${HOOK}?${TAIL}"}
+            cameras:
+              a: {url: "rtsp://${USER_A}:${PASSWORD_A}@127.0.0.1/"}
+              b: {url: "rtsp://127.0.0.1/${KEY}", enabled: false}
+            """
+        let configuration = try ConfigurationFile.read(yaml, file: "c.yaml", defaults: Configuration())
+        let secret = ["GATE", "NAME", "BROKER", "HOOK", "TAIL", "USER_A", "PASSWORD_A", "KEY"]
+        #expect(configuration.secretNames == Set(secret))
+        let ours = [
+            "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "JOURNAL_STREAM",
+        ]
+        var all = Dictionary(uniqueKeysWithValues: (secret + ours).map { ($0, "hush") })
+        all["PLAIN"] = "seen = by all"
+        all["PATH"] = ProcessInfo.processInfo.environment["PATH"]
+        let given = Secrets(environment: all).environment(without: configuration.secretNames)
+        let (hooks, complaints) = hooks(environment: given) { $0.command = ["sh", "-c", "env > '\(out)'"] }
+        hooks.tell(type: "start", line: Array("{}\n".utf8))
+        waitFor { $0.done + $0.failed == 1 }
+        hooks.stop()
+        #expect(complaints.texts == [])
+        let lines = try String(contentsOfFile: out, encoding: .utf8).split(separator: "\n")
+        #expect(lines.contains("PLAIN=seen = by all"), "\(lines)")
+        #expect(!lines.contains { $0.contains("hush") }, "\(lines)")
     }
 
     @Test func nothingOfACommandThatTakesTooLongGoesOn() throws {

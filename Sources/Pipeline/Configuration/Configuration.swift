@@ -88,15 +88,20 @@ public struct Configuration: Codable, Sendable, Equatable, CheckedSettings {
         }
     }
 
+    /// Settings that may hold `${NAME}`, by path.
+    private var secretPlaces: [(path: [String], text: String)] {
+        [
+            (["http", "token"], http.token), (["mqtt", "password"], mqtt.password),
+            (["mqtt", "username"], mqtt.username), (["hooks", "webhook"], hooks.webhook),
+        ] + cameras.sorted { $0.key < $1.key }.map { (["cameras", $0.key, "url"], $0.value.url) }
+    }
+
+    /// The NAME of every `${NAME}`.
+    var secretNames: Set<String> { Set(secretPlaces.flatMap { Secrets.names(in: $0.text) }) }
+
     /// Every `${NAME}` in `file`'s settings that stands for nothing on this machine.
     public func missingSecrets(_ secrets: Secrets, file: String) -> [ConfigurationProblem] {
-        var places: [([String], String)] = [
-            (["http", "token"], http.token), (["mqtt", "password"], mqtt.password),
-            (["mqtt", "username"], mqtt.username),
-            (["hooks", "webhook"], hooks.webhook),
-        ]
-        places += cameras.sorted { $0.key < $1.key }.map { (["cameras", $0.key, "url"], $0.value.url) }
-        return places.compactMap { path, text -> ConfigurationProblem? in
+        secretPlaces.compactMap { path, text -> ConfigurationProblem? in
             // Not shown: it may be a part of a password.
             if text.firstMatch(of: /\$[A-Za-z_]/) != nil {
                 return ConfigurationProblem(

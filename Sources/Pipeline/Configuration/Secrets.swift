@@ -38,6 +38,20 @@ public struct Secrets: Sendable {
         return result + rest
     }
 
+    /// The environment for programs that are none of our own: without the variables of these names, and without what systemd
+    /// said to this process alone. Source: systemd.exec(5), sd_notify(3), sd_listen_fds(3).
+    func environment(without names: Set<String>) -> [String: String] {
+        environment.filter { !names.contains($0.key) && !Self.ours.contains($0.key) }
+    }
+
+    private static let ours: Set = [
+        "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_FDNAMES",
+        "LISTEN_PID", "FDSTORE", "JOURNAL_STREAM", "INVOCATION_ID", "MAINPID",
+    ]
+
+    /// What stands between braces in every `${NAME}` of a setting.
+    static func names(in text: String) -> [String] { text.matches(of: /\$\{([^}]*)\}/).map { String($0.1) } }
+
     /// A location as a page may show it: `${NAME}` stays, a user name and a password that are spelled out become `***`.
     static func shown(_ text: String) -> (text: String, isHidden: Bool) {
         let bare = text.replacing(/\$\{[^}]*\}/, with: "").replacing("://:@", with: "://").replacing(

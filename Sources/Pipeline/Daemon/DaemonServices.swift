@@ -15,6 +15,8 @@ final class DaemonServices: @unchecked Sendable {
     private var http: HTTPService?
     private var mqtt: MQTTService?
     private let ears: EventEars
+    /// Of all configurations since the daemon started: its environment still has what stood for them.
+    private var secretNames: Set<String> = []
     private let tally = MQTTTally()
 
     init(fleet: CameraFleet, watch: LoopWatch, live: LiveMoments, ears: EventEars, logger: Logger) {
@@ -38,9 +40,12 @@ final class DaemonServices: @unchecked Sendable {
             || running?.storage != configuration.storage
         {
             mqtt?.stop()
+            ears.presence.keep(only: configuration.cameras.filter { $0.value.enabled }.map(\.key))
             mqtt = startMQTT(configuration, secrets)
         }
-        if running?.hooks != configuration.hooks { ears.listen(startHooks(configuration, secrets)) }
+        let isNewSecret = !configuration.secretNames.isSubset(of: secretNames)
+        secretNames.formUnion(configuration.secretNames)
+        if running?.hooks != configuration.hooks || isNewSecret { ears.listen(startHooks(configuration, secrets)) }
         running = configuration
     }
 
@@ -60,7 +65,8 @@ final class DaemonServices: @unchecked Sendable {
         }
         let reports = Mutex(RepeatedReports())
         let logger = logger
-        return EventHooks(settings, tally: ears.tally) { text in
+        let environment = secrets.environment(without: secretNames)
+        return EventHooks(settings, environment: environment, tally: ears.tally) { text in
             if let line = reports.withLock({ $0.note("hook", text, now: monotonicSeconds()) }) {
                 logger.warning("\(line)")
             }
@@ -80,7 +86,7 @@ final class DaemonServices: @unchecked Sendable {
                 settings, username: try secrets.expand(settings.username),
                 password: try secrets.expand(settings.password),
                 cameras: Self.mqttCameras(configuration), former: former ?? [], storage: configuration.storage,
-                tally: tally, watch: watch, logger: logger)
+                presence: ears.presence, tally: tally, watch: watch, logger: logger)
         } catch {
             logger.error("mqtt is off: ${\(error.name)} stands for nothing")
             return nil

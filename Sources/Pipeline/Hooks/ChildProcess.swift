@@ -1,9 +1,10 @@
+internal import CSpawn
 internal import Foundation
 
 /// A program that is run for something that happened.
 ///
 /// It starts as if from a shell: no signal blocked or ignored although the daemon's threads do both, no descriptor of the
-/// daemon's, its output nowhere. It leads a process group of its own, so that nothing of it outlives a kill.
+/// daemon's, its output nowhere, and only the environment that it is given. It leads a process group of its own, so that nothing of it outlives a kill.
 struct ChildProcess {
     enum Ending: Equatable {
         case exited(Int32)
@@ -21,17 +22,15 @@ struct ChildProcess {
 
     /// - Parameters:
     ///   - words: The program, looked for in PATH, and its arguments.
+    ///   - environment: All that the program gets of it; PATH is looked up in the daemon's own.
     ///   - input: A descriptor that becomes the program's standard input.
-    init(_ words: [String], input: Int32) throws(Failure) {
+    init(_ words: [String], environment: [String: String], input: Int32) throws(Failure) {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_adddup2(&actions, input, 0)
         for output: Int32 in [1, 2] { posix_spawn_file_actions_addopen(&actions, output, "/dev/null", O_WRONLY, 0) }
-        // One that was closed meanwhile is no error.
-        for descriptor in Self.openDescriptors where descriptor > 2 {
-            posix_spawn_file_actions_addclose(&actions, descriptor)
-        }
+        posix_spawn_file_actions_addclosefrom_np(&actions, 3)
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
@@ -44,9 +43,10 @@ struct ChildProcess {
         posix_spawnattr_setflags(
             &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
         var arguments = words.map { strdup($0) } + [nil]
-        defer { for argument in arguments { free(argument) } }
+        var variables = environment.map { strdup("\($0)=\($1)") } + [nil]
+        defer { for text in arguments + variables { free(text) } }
         var pid: pid_t = 0
-        let code = posix_spawnp(&pid, words[0], &actions, &attributes, &arguments, environ)
+        let code = posix_spawnp(&pid, words[0], &actions, &attributes, &arguments, &variables)
         guard code == 0 else { throw Failure(code: code) }
         self.pid = pid
     }
@@ -68,10 +68,6 @@ struct ChildProcess {
             usleep(pause)
             pause = min(2 * pause, 20_000)
         }
-    }
-
-    private static var openDescriptors: [Int32] {
-        ((try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []).compactMap { Int32($0) }
     }
 
     /// As `WIFEXITED` and its like, which are macros.

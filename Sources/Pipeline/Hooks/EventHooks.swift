@@ -1,5 +1,6 @@
 internal import Dispatch
 internal import Foundation
+internal import Scene
 internal import Synchronization
 
 /// Calls a program or a URL when something happens, one after the other, on a thread of its own.
@@ -17,14 +18,21 @@ final class EventHooks: Sendable {
     static let capacity = 256
 
     private let settings: HookSettings
+    private let environment: [String: String]
     private let state = Mutex(State())
     private let queue = DispatchQueue(label: "hcqd.hooks", qos: .utility)
     private let tally: HookTally
     private let complain: @Sendable (String) -> Void
 
-    /// - Parameter complain: told of every call that failed; limits itself.
-    init(_ settings: HookSettings, tally: HookTally, complain: @escaping @Sendable (String) -> Void) {
+    /// - Parameters:
+    ///   - environment: what programs get of it.
+    ///   - complain: told of every call that failed; limits itself.
+    init(
+        _ settings: HookSettings, environment: [String: String], tally: HookTally,
+        complain: @escaping @Sendable (String) -> Void
+    ) {
         self.settings = settings
+        self.environment = environment
         self.tally = tally
         self.complain = complain
     }
@@ -109,12 +117,12 @@ final class EventHooks: Sendable {
     private func call(_ words: [String], input: [UInt8], name: String) -> Bool {
         do {
             let input = try file(holding: input)
-            let child = try ChildProcess(words, input: input.fileDescriptor)
+            let child = try ChildProcess(words, environment: environment, input: input.fileDescriptor)
             switch child.wait(seconds: settings.timeout) {
             case .exited(0): return true
             case .exited(let status): complain("hook \(name): exit status \(status)")
             case .killedBy(let signal): complain("hook \(name): ended by signal \(signal)")
-            case .tookTooLong: complain("hook \(name): killed after \(settings.timeout) s; it may take hooks.timeout_s")
+            case .tookTooLong: complain("hook \(name): killed after \(plain(settings.timeout)) s; it may take hooks.timeout_s")
             }
         } catch {
             complain("hook \(name): cannot be started: \(error)")

@@ -13,6 +13,9 @@ final class MQTTPublisher {
     /// Topics that hold what nobody will change any more.
     private var stale: [String]
     private var logs: [Log]
+    private let presence: PresenceBoard
+    /// What this connection was told of how things are, by topic.
+    private var said: [String: String] = [:]
     /// Lines on their way, by the message's number.
     private var underWay: [Int32: (log: Int, sequence: UInt64)] = [:]
     private var lastSave = 0.0
@@ -27,8 +30,9 @@ final class MQTTPublisher {
     /// - Parameter former: Topics in which the configuration before this one left something.
     init(
         _ settings: MQTTSettings, cameras: [MQTTService.Camera], former: [String], storage: StorageSettings,
-        tally: MQTTTally
+        presence: PresenceBoard, tally: MQTTTally
     ) {
+        self.presence = presence
         self.tally = tally
         topics = MQTTTopics(prefix: settings.prefix)
         discovers = settings.discovery
@@ -46,7 +50,7 @@ final class MQTTPublisher {
         }
     }
 
-    /// Says who is there.
+    /// Says everything that the broker retains, also what it was told before: it may have lost that, or be another one.
     func begin(_ session: MQTTSession) throws(MQTTError) {
         try session.publish(topics.available, Array("online".utf8), retain: true)
         for topic in stale { try session.publish(topic, [], retain: true) }
@@ -56,6 +60,8 @@ final class MQTTPublisher {
                 try session.publish(message.topic, message.payload, retain: true)
             }
         }
+        said = [:]
+        try sayPresence(session)
     }
 
     /// Sends what the cameras said last, and says goodbye.
@@ -67,13 +73,13 @@ final class MQTTPublisher {
 
     /// Sends what is new and hears what has arrived; takes a tenth of a second when there is nothing.
     func step(_ session: MQTTSession) throws(MQTTError) {
+        try sayPresence(session)
         for i in logs.indices where underWay.count < Self.window {
             // A log that cannot be read now is read with the next step.
             let lines = (try? logs[i].follower.read(limit: Self.window - underWay.count)) ?? []
             for line in lines {
                 let number = try session.publish(topics.events, line.bytes)
                 underWay[number] = (i, line.sequence)
-                try publishState(line, of: i, session)
             }
         }
         note(try session.run(milliseconds: underWay.isEmpty ? 100 : 10))
@@ -99,28 +105,13 @@ final class MQTTPublisher {
         }
     }
 
-    /// Counts and states that follow from a line, retained for those who come later.
-    private func publishState(_ line: LogFollower.Line, of i: Int, _ session: MQTTSession) throws(MQTTError) {
-        guard let event = LogLine(line.bytes) else { return }
-        let camera = logs[i].camera.name
-        func say(_ topic: String, _ text: String) throws(MQTTError) {
-            try session.publish(topic, Array(text.utf8), retain: true)
-        }
-        switch event.type {
-        case "start", "end":
-            let id = event.id ?? ""
-            tally.change {
-                if event.type == "start" {
-                    $0.open[camera, default: []].insert(id)
-                } else {
-                    $0.open[camera]?.remove(id)
-                }
+    /// Counts and states as they are now, as far as they are news, retained for those who come later.
+    private func sayPresence(_ session: MQTTSession) throws(MQTTError) {
+        for log in logs {
+            for (topic, text) in topics.presence(presence[log.camera.name], of: log.camera) where said[topic] != text {
+                try session.publish(topic, Array(text.utf8), retain: true)
+                said[topic] = text
             }
-            try say(topics.people(camera), "\(tally.counts.open[camera]?.count ?? 0)")
-        case "occupancy": try say(topics.people(camera, zone: event.zone ?? ""), "\(event.count ?? 0)")
-        case "camera_online": try say(topics.status(camera), "online")
-        case "camera_offline", "camera_stalled": try say(topics.status(camera), "offline")
-        default: break
         }
     }
 }

@@ -8,7 +8,7 @@ internal import Synchronization
 /// Sends the event logs to an MQTT broker: every line at least once, in order, from where the broker has acknowledged.
 ///
 /// What is sent is read from the logs on disk, so that a broker that is away for a day, or a daemon that is killed, loses
-/// nothing.
+/// nothing. What the broker retains is how things are now.
 final class MQTTService: Sendable {
     struct Camera: Sendable {
         let name: String
@@ -20,11 +20,12 @@ final class MQTTService: Sendable {
 
     init(
         _ settings: MQTTSettings, username: String, password: String, cameras: [Camera], former: [String],
-        storage: StorageSettings, tally: MQTTTally, watch: LoopWatch, logger: Logger
+        storage: StorageSettings, presence: PresenceBoard, tally: MQTTTally, watch: LoopWatch, logger: Logger
     ) {
         let loop = watch.loop("mqtt")
         let thread = Thread { [self] in
-            let publisher = MQTTPublisher(settings, cameras: cameras, former: former, storage: storage, tally: tally)
+            let publisher = MQTTPublisher(
+                settings, cameras: cameras, former: former, storage: storage, presence: presence, tally: tally)
             run(settings, username, password, publisher, loop, logger)
             tally.change { $0.isConnected = false }
             loop.rest()

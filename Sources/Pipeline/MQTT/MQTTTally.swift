@@ -10,8 +10,6 @@ final class MQTTTally: Sendable {
         var failures = 0
         /// Number of the first line that is not acknowledged, by camera.
         var positions: [String: UInt64] = [:]
-        /// People being followed, as far as the lines sent tell, by camera: who reads on after a reload knows them.
-        var open: [String: Set<String>] = [:]
     }
 
     private let state = Mutex(Counts())

@@ -16,6 +16,15 @@ struct MQTTTopics {
     /// `online` or `offline`, retained.
     func status(_ camera: String) -> String { "\(prefix)/\(camera)/status" }
 
+    /// Topics and what they hold while things are so.
+    func presence(_ presence: PresenceBoard.Presence, of camera: MQTTService.Camera) -> [(topic: String, text: String)] {
+        let zones = camera.zones.map { (people(camera.name, zone: $0), "\(presence.zones[$0] ?? 0)") }
+        return [
+            (status(camera.name), presence.isOnline ? "online" : "offline"),
+            (people(camera.name), "\(presence.people.count)"),
+        ] + zones
+    }
+
     /// Every topic in which something is retained for these cameras.
     func retained(of cameras: [MQTTService.Camera], discovers: Bool) -> [String] {
         [available]
