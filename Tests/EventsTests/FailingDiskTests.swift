@@ -107,6 +107,37 @@ internal import Testing
         #expect(try lines().map(\.type) == ["start", "end"])
     }
 
+    /// As after an error of the file system: read-only, unmounted, repaired or replaced, mounted again.
+    @Test(arguments: [(kept: 0, torn: 0), (kept: 2, torn: 0), (kept: 2, torn: 9), (kept: 3, torn: 0), (kept: 3, torn: 9)])
+    func whatABrokenDiskDidNotKeepGoesToTheOneInItsPlace(kept: Int, torn: Int) throws {
+        var log = try open()
+        log.ring.append([Made.start(1, at: 0), Made.end(1, at: 1)])
+        log.writer.work(now: 0)
+        log.ring.append([Made.start(2, at: 2), Made.update(2, at: 3)])
+        log.writer.work(now: 1)
+        let all = try lines().map(\.seq)
+        #expect(all == [1, 2, 3, 4])
+        let written = disk.content(paths.active) ?? []
+        disk.breakDown()
+        log.ring.append([Made.update(2, at: 4)])
+        log.writer.work(now: 2)
+        #expect(log.writer.failure?.cause.code == EROFS)
+
+        disk.removeDirectory("/log")
+        let pieces = written.split(separator: 0x0a)
+        let found = pieces.prefix(kept).flatMap { $0 + [0x0a] } + pieces[min(kept, 3)].prefix(torn)
+        if kept > 0 { disk.put(paths.active, Array(found)) }
+        log.ring.append([Made.end(2, at: 5)])
+        log.writer.work(now: 1_100_000)
+        log.writer.work(now: 2_200_000)
+        #expect(log.writer.isSettled, "\(String(describing: log.writer.failure))")
+        // Of an empty disk what was durable on the old one is not asked for.
+        let last = try lines().map(\.seq)
+        #expect(last == (kept == 0 ? [] : [1, 2]) + [3, 4, 5, 6], "\(last)")
+        #expect(disk.content(paths.active)?.last == 0x0a)
+        #expect(throws: EventLogError.locked(path: paths.active)) { try open() }
+    }
+
     @Test(arguments: [
         ("open", EROFS), ("write", EIO), ("fsync", EIO), ("fstat", EIO), ("stat", EIO), ("rename", EACCES),
     ])

@@ -40,6 +40,8 @@ final class FaultyDisk: FileSystem {
         var isDead = false
         var clock: Int64 = 0
         var plan = Plan()
+        /// Files that nobody can change any more.
+        var broken: Set<Int> = []
     }
 
     private let state = Mutex(State())
@@ -80,6 +82,9 @@ final class FaultyDisk: FileSystem {
             state.nodes[node]?.dirty = []
         }
     }
+
+    /// The disk becomes read-only with what is on it now: also the files that are open.
+    func breakDown() { state.withLock { $0.broken.formUnion($0.nodes.keys) } }
 
     /// The power fails: the process is gone, and so is what was not durable, but for what `luck` spares.
     func crash(luck: inout some RandomNumberGenerator) {
@@ -155,6 +160,7 @@ final class FaultyDisk: FileSystem {
             guard let file = state.descriptors[descriptor], var node = state.nodes[file.node] else {
                 throw SystemFailure(call: "write", path: path, code: EBADF)
             }
+            if state.broken.contains(file.node) { throw SystemFailure(call: "write", path: path, code: EROFS) }
             let used = state.nodes.values.reduce(0) { $0 + $1.data.count }
             var count = min(bytes.count, max(0, state.plan.capacity - used))
             if count == 0, offset == nil { throw SystemFailure(call: "write", path: path, code: ENOSPC) }
@@ -186,6 +192,7 @@ final class FaultyDisk: FileSystem {
     func truncate(_ descriptor: Int32, to size: Int64, path: String) throws(SystemFailure) {
         try call("ftruncate", path) { state throws(SystemFailure) in
             guard let file = state.descriptors[descriptor], let node = state.nodes[file.node] else { return }
+            if state.broken.contains(file.node) { throw SystemFailure(call: "ftruncate", path: path, code: EROFS) }
             state.nodes[file.node]?.data = Array(node.data.prefix(Int(size)))
             state.nodes[file.node]?.dirty = Array(node.dirty.prefix(Int(size)))
         }
@@ -201,6 +208,7 @@ final class FaultyDisk: FileSystem {
         }
         try call("fdatasync", path) { state throws(SystemFailure) in
             guard let file = state.descriptors[descriptor], var node = state.nodes[file.node] else { return }
+            if state.broken.contains(file.node) { throw SystemFailure(call: "fdatasync", path: path, code: EROFS) }
             node.durable = node.data.indices.map {
                 node.dirty[$0] ? node.data[$0] : ($0 < node.durable.count ? node.durable[$0] : 0)
             }

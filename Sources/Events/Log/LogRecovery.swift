@@ -30,7 +30,7 @@ struct LogRecovery {
         session = state?.sessionSequence ?? 1
         var logs = try LogPaths.rotated(paths, files)
         if try files.facts(paths.active) != nil {
-            try cutTornLine(paths)
+            cutBytes = try Self.cutTornLine(paths.active, files).bytes
             logs.append(paths.active)
         }
         for log in try logs[startIndex(in: logs)...] { try read(log) }
@@ -58,23 +58,28 @@ struct LogRecovery {
     }
 
     /// A line counts when it ends in a newline and can be read; what follows the last such line is cut.
-    private mutating func cutTornLine(_ paths: LogPaths) throws(SystemFailure) {
-        let descriptor = try files.open(paths.active, flags: O_RDWR)
+    /// - Returns: how many bytes were cut, and the number of that last line.
+    static func cutTornLine(
+        _ path: String, _ files: any FileSystem
+    ) throws(SystemFailure) -> (bytes: Int, last: UInt64?) {
+        let descriptor = try files.open(path, flags: O_RDWR)
         defer { files.close(descriptor) }
-        let size = try files.facts(descriptor, path: paths.active).size
+        let size = try files.facts(descriptor, path: path).size
         var end = size
+        var last: UInt64?
         while end > 0 {
             let start = max(0, end - Int64(2 * EventRecord.maximumBytes))
-            let bytes = try files.read(descriptor, at: start, count: Int(end - start), path: paths.active)
+            let bytes = try files.read(descriptor, at: start, count: Int(end - start), path: path)
             let (wholeEnd, isDone) = Self.wholePrefix(bytes, isStartOfFile: start == 0)
             end = start + Int64(wholeEnd)
+            last = bytes[..<wholeEnd].split(separator: 0x0a).last.flatMap { LogLine($0)?.seq }
             if isDone { break }
         }
-        cutBytes = Int(size - end)
-        if cutBytes > 0 {
-            try files.truncate(descriptor, to: end, path: paths.active)
-            try files.synchronize(descriptor, path: paths.active)
+        if end < size {
+            try files.truncate(descriptor, to: end, path: path)
+            try files.synchronize(descriptor, path: path)
         }
+        return (Int(size - end), last)
     }
 
     /// How many of `bytes` to keep, and whether the last line that is kept is known to be whole.

@@ -14,6 +14,8 @@ struct LogWriter {
     private var log: OpenLog?
     /// The line that is being written.
     private var held: LineRing.Line?
+    /// Lines of a file that is gone, on a disk that broke: the file that is there now gets them.
+    private var again: [LineRing.Line] = []
     private(set) var failure: (cause: SystemFailure, at: Int64)?
     private(set) var retentionFailure: SystemFailure?
     private var nextSweep: Int64 = .min
@@ -46,7 +48,7 @@ struct LogWriter {
         /// Bytes of the held line that are in the file already and could not be taken back.
         var sent = 0
         /// What was written since the last synchronisation.
-        var unsynced: [UInt8] = []
+        var unsynced: [LineRing.Line] = []
         var unsyncedSince: Int64?
         var isUrgent = false
         /// A synchronisation failed: the system may have forgotten what was unsynced.
@@ -75,7 +77,7 @@ struct LogWriter {
     }
 
     /// Nothing waits: every line is written and synchronised.
-    var isSettled: Bool { held == nil && ring.isEmpty && log?.unsyncedSince == nil && failure == nil }
+    var isSettled: Bool { held == nil && again.isEmpty && ring.isEmpty && log?.unsyncedSince == nil && failure == nil }
 
     /// Writes what waits; after a failure not before a second has passed, unless `isLast`.
     /// - Parameter isLast: synchronises at once, and tries also right after a failure.
@@ -83,8 +85,9 @@ struct LogWriter {
         if let failure, now - failure.at < Self.pace, !isLast { return }
         do {
             try noticeReplacement()
+            if !again.isEmpty { _ = try openLog() }
             if log?.mustRewrite == true { try synchronize() }
-            while let line = held ?? ring.take() {
+            while let line = held ?? takeLine() {
                 held = line
                 try write(line, now: now)
                 held = nil
@@ -130,6 +133,8 @@ struct LogWriter {
         }
     }
 
+    private mutating func takeLine() -> LineRing.Line? { again.isEmpty ? ring.take() : again.removeFirst() }
+
     private mutating func closeLog() {
         if let log { files.close(log.descriptor) }
         log = nil
@@ -155,7 +160,7 @@ struct LogWriter {
         }
         log.sent = 0
         log.size += Int64(line.bytes.count)
-        if paths.state != nil { log.unsynced += line.bytes }
+        if paths.state != nil { log.unsynced.append(line) }
         if log.first == nil { log.first = (line.sequence, line.event.time.utcMicroseconds) }
         if log.unsyncedSince == nil { log.unsyncedSince = now }
         log.isUrgent = log.isUrgent || line.isUrgent
@@ -176,6 +181,7 @@ struct LogWriter {
         try renewLock()
         var descriptor: Int32
         do {
+            if !again.isEmpty { try passOverWhatIsThere() }
             descriptor = try files.open(paths.active, flags: O_RDWR | O_APPEND)
         } catch  where error.code == ENOENT {
             try files.makeDirectory(paths.directory)
@@ -212,12 +218,17 @@ struct LogWriter {
         return (line.seq, time.utcMicroseconds)
     }
 
-    /// The path may lead to another file by now (renamed, removed) or the file may be shorter (copied and truncated).
+    /// The path may lead to another file by now (renamed, removed, on another disk) or the file may be shorter (copied and
+    /// truncated).
     private mutating func noticeReplacement() throws(SystemFailure) {
         guard var log else { return }
         let found = try files.facts(paths.active)
         guard let found, found.inode == log.facts.inode, found.device == log.facts.device else {
-            try synchronize()
+            do { try synchronize() } catch {
+                again = log.unsynced + (held.map { [$0] } ?? []) + again
+                held = nil
+                stateIsDue = true
+            }
             closeLog()
             return
         }
@@ -226,6 +237,12 @@ struct LogWriter {
             (log.unsynced, log.unsyncedSince, log.isUrgent, log.mustRewrite) = ([], nil, false, false)
             self.log = log
         }
+    }
+
+    /// A repaired disk may have kept some of the lines that come again, and a piece of one.
+    private mutating func passOverWhatIsThere() throws(SystemFailure) {
+        let last = try LogRecovery.cutTornLine(paths.active, files).last
+        again.removeAll { $0.sequence <= last ?? 0 }
     }
 
     // MARK: Synchronising
@@ -246,11 +263,12 @@ struct LogWriter {
     /// After a failed fdatasync the kernel may have marked pages clean that never reached the disk: the same bytes are
     /// written to the same place again, which makes them dirty again and changes nothing for readers.
     private func rewrite(_ log: OpenLog) throws(SystemFailure) {
-        let start = log.size - Int64(log.unsynced.count)
+        let bytes = log.unsynced.flatMap(\.bytes)
         let descriptor = try files.open(paths.active, flags: O_WRONLY)
         defer { files.close(descriptor) }
-        guard try files.facts(descriptor, path: paths.active).inode == log.facts.inode else { return }
-        try files.write(descriptor, log.unsynced[...], at: start, path: paths.active)
+        let found = try files.facts(descriptor, path: paths.active)
+        guard found.inode == log.facts.inode, found.device == log.facts.device else { return }
+        try files.write(descriptor, bytes[...], at: log.size - Int64(bytes.count), path: paths.active)
     }
 
     // MARK: Rotation
