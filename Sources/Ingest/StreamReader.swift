@@ -25,6 +25,9 @@ final class StreamReader {
     /// The packet that waits for the decoder of a changed stream.
     private var heldPacket: UnsafeMutablePointer<AVPacket>?
     private var isDraining = false
+    /// Of a camera whose pictures may come in pieces.
+    private var joiner: PictureJoiner?
+    private var isOver = false
     private var timeBase: AVRational
     private var errorsOfFormerDecoders = 0
     private var gapsOfFormerDecoders = 0
@@ -51,6 +54,7 @@ final class StreamReader {
             demuxer.stream, threads: threads, isLive: demuxer.isLive, isStrict: isStrict,
             hardware: settings.connection.hardware, location: location)
         packet = av_packet_alloc()
+        joiner = makeJoiner()
         if let reason = decoder.hardwareRefusal { findings.append(.hardwareUnavailable(reason: reason)) }
     }
 
@@ -103,7 +107,7 @@ final class StreamReader {
             demuxer.stream, threads: 1, isLive: demuxer.isLive, isStrict: false,
             hardware: settings.connection.hardware, location: demuxer.location)
         av_packet_free(&heldPacket)
-        (errorsOfFormerDecoders, isDraining, readFailure) = (0, false, nil)
+        (errorsOfFormerDecoders, isDraining, isOver, readFailure) = (0, false, false, nil)
         if let seekTarget { _ = demuxer.seek(to: av_rescale_q(seekTarget, hcq_time_base_q(), timeBase)) }
         for _ in 0..<givenCount {
             guard try decodeNext(into: frame) != nil else { break }
@@ -138,24 +142,44 @@ final class StreamReader {
         }
     }
 
+    private func makeJoiner() -> PictureJoiner? {
+        let parameters = demuxer.stream.pointee.codecpar.pointee
+        guard demuxer.isLive, parameters.codec_id == AV_CODEC_ID_H264 else { return nil }
+        return PictureJoiner(
+            extradata: UnsafeBufferPointer(start: parameters.extradata, count: Int(parameters.extradata_size)))
+    }
+
     private func feed() throws(IngestError) {
-        guard let packet else { return }
+        if let whole = joiner?.next() {
+            var packet: UnsafeMutablePointer<AVPacket>? = whole.packet
+            defer { av_packet_free(&packet) }
+            return decoder.send(packet, isTorn: whole.isTorn)
+        }
+        guard let packet, !isOver else { return drain() }
         let reading = try demuxer.read(into: packet)
         defer { av_packet_unref(packet) }
         switch reading {
-        case .end: drain()
+        case .end: end()
         case .broken(let failure):
             readFailure = failure
-            drain()
+            end()
         case .packet, .packetOfNewStream:
             lastPacketIsPartial = packet.pointee.flags & AV_PKT_FLAG_CORRUPT != 0
             if demuxer.stream.pointee.codecpar.pointee.codec_id == decoder.codecID, case .packet = reading {
-                decoder.send(packet, isTorn: demuxer.takeLosses())
+                let isTorn = demuxer.takeLosses()
+                if let joiner { joiner.add(packet, isTorn: isTorn) } else { decoder.send(packet, isTorn: isTorn) }
             } else {
                 heldPacket = av_packet_clone(packet)
                 drain()
             }
         }
+    }
+
+    /// What the joiner holds goes out before the decoder is drained.
+    private func end() {
+        isOver = true
+        joiner?.finish()
+        if joiner == nil { drain() }
     }
 
     private func drain() {
@@ -171,6 +195,7 @@ final class StreamReader {
             demuxer.stream, threads: 1, isLive: demuxer.isLive, isStrict: false,
             hardware: settings.connection.hardware, location: demuxer.location)
         timeBase = demuxer.stream.pointee.time_base
+        joiner = makeJoiner()
         isDraining = false
         findings.append(.codecChanged(from: former, to: decoder.title))
     }

@@ -173,6 +173,28 @@ import Testing
         #expect(isNoticed || loss.hasPrefix("lose"))
     }
 
+    // libavformat takes each of those slices for a picture.
+    @Test func keyFramesWithParameterSetsBeforeEverySliceAreWhole() throws {
+        let folder = try TemporaryFolder()
+        let file = folder.file("slices.h264")
+        try run([
+            "ffmpeg", "-v", "error", "-nostdin", "-f", "lavfi", "-i", "testsrc2=size=320x240:rate=25:duration=4",
+            "-c:v", "libx264", "-preset", "veryfast", "-g", "10", "-bf", "0", "-slices", "3", "-f", "h264", file,
+        ])
+        let sliced = try TestCamera(clips: [file])
+        func hashes(_ query: String) throws -> ([UInt64], [IngestWarning]) {
+            let source = try VideoSource(sliced.url(query), camera: CameraID("door"), settings: settings)
+            var seen: [UInt64] = []
+            while let frame = try? source.next() { seen.append(Seen(frame).hash) }
+            return (seen, source.warnings)
+        }
+        let (plain, _) = try hashes("fps=50&close_after=100")
+        let (split, warnings) = try hashes("fps=50&close_after=100&sets_each=1")
+        #expect(plain.count >= 95)
+        #expect(split == plain, "\(split.count) of \(plain.count)")
+        #expect(!warnings.contains { if case .droppedPictures = $0 { true } else { false } }, "\(warnings)")
+    }
+
     @Test func interruptEndsABlockedRead() throws {
         let source = try VideoSource(
             camera.url("fps=100&freeze_after=40"), camera: CameraID("door"),

@@ -29,6 +29,7 @@ Query keys (times in seconds, counts in pictures of this connection):
     jump_after=N, jump=S               time-stamps jump by S, which may be negative
     back_and_forth=N   the time-stamps of every Nth pair of pictures change places
     first_timestamp=T  the first RTP time-stamp (4294000000 wraps after 11 s)
+    sets_each=1        parameter sets before every slice of a key frame, as GStreamer's payloader does
     switch_after=N, switch_to=K        goes on with file K, parameter sets in band
 
 TCP-interleaved and UDP transport. Python's standard library and, for files that are not Annex B, the ffmpeg tool.
@@ -353,6 +354,8 @@ class Sender:
                 clips = self.connection.server.clips
                 clip, place = clips[behaviour.number("switch_to", 1) % len(clips)], 0
                 picture = clip.sets + clip.pictures[0]
+            if behaviour.number("sets_each"):
+                picture = [unit for one in picture for unit in (clip.sets + [one] if one[0] & 31 == 5 else [one])]
             skip = behaviour.number("skip")
             if not skip or (self.count + 1) % skip != 0:
                 self.send_picture(picture, self.timestamp())
