@@ -108,7 +108,9 @@ internal import Testing
     }
 
     /// As after an error of the file system: read-only, unmounted, repaired or replaced, mounted again.
-    @Test(arguments: [(kept: 0, torn: 0), (kept: 2, torn: 0), (kept: 2, torn: 9), (kept: 3, torn: 0), (kept: 3, torn: 9)])
+    @Test(arguments: [
+        (kept: 0, torn: 0), (kept: 2, torn: 0), (kept: 2, torn: 9), (kept: 3, torn: 0), (kept: 3, torn: 9),
+    ])
     func whatABrokenDiskDidNotKeepGoesToTheOneInItsPlace(kept: Int, torn: Int) throws {
         var log = try open()
         log.ring.append([Made.start(1, at: 0), Made.end(1, at: 1)])

@@ -122,7 +122,8 @@ final class EventHooks: Sendable {
             case .exited(0): return true
             case .exited(let status): complain("hook \(name): exit status \(status)")
             case .killedBy(let signal): complain("hook \(name): ended by signal \(signal)")
-            case .tookTooLong: complain("hook \(name): killed after \(plain(settings.timeout)) s; it may take hooks.timeout_s")
+            case .tookTooLong:
+                complain("hook \(name): killed after \(plain(settings.timeout)) s; it may take hooks.timeout_s")
             }
         } catch {
             complain("hook \(name): cannot be started: \(error)")

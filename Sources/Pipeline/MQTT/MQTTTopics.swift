@@ -17,7 +17,8 @@ struct MQTTTopics {
     func status(_ camera: String) -> String { "\(prefix)/\(camera)/status" }
 
     /// Topics and what they hold while things are so.
-    func presence(_ presence: PresenceBoard.Presence, of camera: MQTTService.Camera) -> [(topic: String, text: String)] {
+    func presence(_ presence: PresenceBoard.Presence, of camera: MQTTService.Camera) -> [(topic: String, text: String)]
+    {
         let zones = camera.zones.map { (people(camera.name, zone: $0), "\(presence.zones[$0] ?? 0)") }
         return [
             (status(camera.name), presence.isOnline ? "online" : "offline"),
