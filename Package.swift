@@ -64,7 +64,7 @@ let package = Package(
             providers: [.apt(["libavformat-dev", "libavcodec-dev", "libswscale-dev", "libavutil-dev"])]),
         .systemLibrary(name: "CMosquitto", pkgConfig: "libmosquitto", providers: [.apt(["libmosquitto-dev"])]),
         .systemLibrary(name: "CMalloc"),
-        .systemLibrary(name: "CSpawn"),
+        .target(name: "CSpawn", cSettings: [.unsafeFlags(["-Wall", "-Werror"])]),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .testTarget(name: "SceneTests", dependencies: ["Scene"], swiftSettings: room),
         .target(name: "TestTools", dependencies: ["CSpawn"], path: "Tests/TestTools", swiftSettings: room),
@@ -72,7 +72,7 @@ let package = Package(
         .target(name: "CAllocations", path: "Tests/CAllocations"),
         .testTarget(
             name: "EngineTests", dependencies: ["Engine", "Scene", "CKernels", "CAllocations"], swiftSettings: room),
-        .testTarget(name: "TrackingTests", dependencies: ["Tracking", "Scene"], swiftSettings: room),
+        .testTarget(name: "TrackingTests", dependencies: ["Tracking", "Scene", "TestTools"], swiftSettings: room),
         .testTarget(name: "EventsTests", dependencies: ["Events", "Scene", "TestTools"], swiftSettings: room),
         .testTarget(
             name: "RenderingTests", dependencies: ["Rendering", "Ingest", "Scene", "TestTools"],

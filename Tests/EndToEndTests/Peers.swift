@@ -86,26 +86,17 @@ final class Broker {
 
 /// A camera of GStreamer's RTSP server.
 final class GStreamerCamera {
-    private let program: Program
+    private var server: TestServer?
     let address: String
     let port: Int
 
-    init(in folder: Scratch, port: Int = 0) throws {
-        let log = folder.url.appendingPathComponent("gstreamer-\(UUID().uuidString.prefix(4)).log")
-        program = try Program(
-            "/usr/bin/python3", [Hcqd.project.appendingPathComponent("Tests/Tools/gst_camera.py").path, "\(port)"],
-            output: .file(log.path))
-        let ready = try #require(
-            wait(seconds: 30) {
-                let text = (try? String(contentsOf: log, encoding: .utf8)) ?? ""
-                return text.hasSuffix("\n") ? text.split(separator: " ").last : nil
-            }, "GStreamer's server does not start")
-        address = String(ready).trimmingCharacters(in: .whitespacesAndNewlines)
+    /// - Parameter port: 0 takes a free one.
+    init(port: Int = 0) throws {
+        let server = try TestServer("gst_camera.py", ["\(port)"])
+        address = server.address
         self.port = try #require(URLComponents(string: address)?.port)
+        self.server = server
     }
 
-    func stop() {
-        program.signal(SIGKILL)
-        program.wait()
-    }
+    func stop() { server = nil }
 }

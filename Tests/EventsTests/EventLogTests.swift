@@ -68,6 +68,23 @@ internal import Testing
         #expect(try JSONSchema.complaints(about: read()) == "")
     }
 
+    @Test(arguments: [1, 2, 5]) func aLineLongerThanAnyOfOursIsCut(times: Int) throws {
+        defer { removeAll() }
+        let first = try open()
+        first.append([Made.start(1, at: 0), Made.end(1, at: 1)])
+        try first.close(nextOrdinal: 2)
+        let foreign = Data(repeating: 0x78, count: times * EventRecord.maximumBytes + 7) + [0x0a]
+        let log = FileHandle(forWritingAtPath: paths.active)
+        try log?.seekToEnd()
+        try log?.write(contentsOf: foreign)
+        try log?.close()
+
+        let next = try open()
+        #expect(next.cutBytes == foreign.count)
+        try next.close(nextOrdinal: next.firstOrdinal)
+        #expect(try lines().map(\.seq) == [1, 2])
+    }
+
     @Test func aSecondProcessIsKeptAway() throws {
         defer { removeAll() }
         let first = try open()

@@ -1,5 +1,6 @@
 import CSpawn
 public import Foundation
+import Glibc
 import Synchronization
 
 /// A program that a test runs: killed with this object, if it has not ended before.
@@ -13,8 +14,6 @@ public final class Program: Sendable {
         case nowhere
         /// A file, which is made or begun anew.
         case file(String)
-        /// Where the test's own goes.
-        case inherited
     }
 
     /// How a program ended and what it printed.
@@ -46,43 +45,31 @@ public final class Program: Sendable {
         _ program: String, _ arguments: [String] = [], in directory: String? = nil, environment: [String: String] = [:],
         input: Int32? = nil, output: Output = .nowhere, errors: Output = .nowhere
     ) throws {
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        if let input {
-            posix_spawn_file_actions_adddup2(&actions, input, 0)
-        } else {
-            posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        var opened: [Int32] = []
+        defer { for descriptor in opened { close(descriptor) } }
+        func open(_ path: String, _ flags: Int32) throws -> Int32 {
+            let descriptor = Glibc.open(path, flags | O_CLOEXEC, 0o600)
+            guard descriptor >= 0 else { throw CannotStart(program: path, code: errno) }
+            opened.append(descriptor)
+            return descriptor
         }
-        for (descriptor, target) in [(Int32(1), output), (2, errors)] {
-            switch target {
-            case .nowhere: posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", O_WRONLY, 0)
-            case .file(let path):
-                posix_spawn_file_actions_addopen(
-                    &actions, descriptor, path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0o600)
-            case .inherited: break
+        func open(_ output: Output) throws -> Int32 {
+            switch output {
+            case .nowhere: try open("/dev/null", O_WRONLY)
+            case .file(let path): try open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND)
             }
         }
-        posix_spawn_file_actions_addclosefrom_np(&actions, 3)
-        if let directory { posix_spawn_file_actions_addchdir_np(&actions, directory) }
-
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        var (none, all) = (sigset_t(), sigset_t())
-        sigemptyset(&none)
-        sigfillset(&all)
-        posix_spawnattr_setsigmask(&attributes, &none)
-        posix_spawnattr_setsigdefault(&attributes, &all)
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
-
         let variables = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-        var (words, settings) = (
-            ([program] + arguments).map { strdup($0) } + [nil], variables.map { strdup("\($0)=\($1)") } + [nil]
+        let (words, settings, folder) = (
+            ([program] + arguments).map { strdup($0) } + [nil], variables.map { strdup("\($0)=\($1)") } + [nil],
+            directory.flatMap { strdup($0) }
         )
-        defer { for text in words + settings { free(text) } }
+        defer { for text in words + settings + [folder] { free(text) } }
+        let start = hcq_start(
+            input: try input ?? open("/dev/null", O_RDONLY), output: try open(output), errors: try open(errors),
+            directory: folder, leads_group: false)
         var pid: pid_t = 0
-        let code = posix_spawnp(&pid, program, &actions, &attributes, &words, &settings)
+        let code = hcq_spawn(&pid, start, words, settings)
         guard code == 0 else { throw CannotStart(program: program, code: code) }
         self.pid = pid
     }
@@ -131,14 +118,14 @@ public final class Program: Sendable {
         return status(0) ?? -SIGKILL
     }
 
-    /// As `WIFEXITED` and its like, which are macros; nil while it runs.
+    /// nil while it runs.
     private func status(_ options: Int32) -> Int32? {
         ending.withLock { ending in
             if let ending { return ending }
             var status: Int32 = 0
             var found: pid_t
             repeat { found = waitpid(pid, &status, options) } while found < 0 && errno == EINTR
-            if found == pid { ending = status & 0x7f == 0 ? (status >> 8) & 0xff : -(status & 0x7f) }
+            if found == pid { ending = hcq_ending(status) }
             return ending
         }
     }

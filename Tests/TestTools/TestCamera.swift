@@ -10,7 +10,7 @@ public final class TestServer: Sendable {
 
     public struct DidNotStart: Error {}
 
-    /// - Parameter tool: a file of `Tests/Tools` that prints `ready URL` and ends with its standard input.
+    /// - Parameter tool: A file of `Tests/Tools` that prints `ready URL`; Debian's Python runs it, which has Debian's modules.
     public init(_ tool: String, _ arguments: [String]) throws {
         let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         var ends: [Int32] = [0, 0]
@@ -19,7 +19,7 @@ public final class TestServer: Sendable {
         defer { close(ends[0]) }
         let printed = try TemporaryFolder()
         program = try Program(
-            "python3", [folder.appendingPathComponent("Tools/" + tool).path] + arguments, input: ends[0],
+            "/usr/bin/python3", [folder.appendingPathComponent("Tools/" + tool).path] + arguments, input: ends[0],
             output: .file(printed.file("line")))
         var line = ""
         let deadline = ContinuousClock.now + .seconds(60)

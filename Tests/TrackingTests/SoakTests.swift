@@ -1,5 +1,6 @@
 import Foundation
 import Scene
+import TestTools
 import Testing
 import Tracking
 
@@ -40,11 +41,6 @@ import Tracking
             // Other tests run beside a short soak and have memory of their own.
             if Self.frames >= 200_000 { #expect(memory[parts - 1] < memory[1] + 4096) }
         #endif
-    }
-
-    /// Whether every access is checked, which takes its time.
-    private var isSanitized: Bool {
-        ["__tsan_init", "__asan_init"].contains { (name: String) in dlsym(nil, name) != nil }
     }
 
     private func processorSeconds() -> Double {

@@ -70,10 +70,10 @@ struct LogRecovery {
         while end > 0 {
             let start = max(0, end - Int64(2 * EventRecord.maximumBytes))
             let bytes = try files.read(descriptor, at: start, count: Int(end - start), path: path)
-            let (wholeEnd, isDone) = Self.wholePrefix(bytes, isStartOfFile: start == 0)
+            let (wholeEnd, line) = Self.wholePrefix(bytes, isStartOfFile: start == 0)
             end = start + Int64(wholeEnd)
-            last = bytes[..<wholeEnd].split(separator: 0x0a).last.flatMap { LogLine($0)?.seq }
-            if isDone { break }
+            last = line?.seq
+            if line != nil { break }
         }
         if end < size {
             try files.truncate(descriptor, to: end, path: path)
@@ -82,14 +82,17 @@ struct LogRecovery {
         return (Int(size - end), last)
     }
 
-    /// How many of `bytes` to keep, and whether the last line that is kept is known to be whole.
-    static func wholePrefix(_ bytes: [UInt8], isStartOfFile: Bool) -> (count: Int, isDone: Bool) {
-        guard var newline = bytes.lastIndex(of: 0x0a) else { return (0, isStartOfFile) }
+    /// How many of `bytes` to keep, and the line that these end with; nil when it cannot be read or begins before them.
+    static func wholePrefix(_ bytes: [UInt8], isStartOfFile: Bool) -> (count: Int, line: LogLine?) {
+        guard var newline = bytes.lastIndex(of: 0x0a) else { return (0, nil) }
         while true {
             let previous = bytes[..<newline].lastIndex(of: 0x0a)
-            guard let start = previous.map({ $0 + 1 }) ?? (isStartOfFile ? 0 : nil) else { return (newline + 1, false) }
-            if LogLine(bytes[start..<newline]) != nil { return (newline + 1, true) }
-            guard let previous else { return (0, true) }
+            guard let start = previous.map({ $0 + 1 }) ?? (isStartOfFile ? 0 : nil) else {
+                // One that fills all of `bytes` is longer than any line of ours.
+                return (newline + 1 < bytes.count ? newline + 1 : 0, nil)
+            }
+            if let line = LogLine(bytes[start..<newline]) { return (newline + 1, line) }
+            guard let previous else { return (0, nil) }
             newline = previous
         }
     }

@@ -180,8 +180,9 @@ public final class EngineWorkers: Sendable {
                 order.next += 1
                 order.ready.append(ready)
             }
-            if !order.ready.isEmpty { order.owner = seat }
-            return !order.ready.isEmpty
+            guard !order.ready.isEmpty else { return false }
+            order.owner = seat
+            return true
         }
         if isReady { seat.call.make() }
     }

@@ -4,7 +4,8 @@ internal import Foundation
 /// A program that is run for something that happened.
 ///
 /// It starts as if from a shell: no signal blocked or ignored although the daemon's threads do both, no descriptor of the
-/// daemon's, its output nowhere, and only the environment that it is given. It leads a process group of its own, so that nothing of it outlives a kill.
+/// daemon's, its output nowhere, and only the environment that it is given. It leads a process group of its own, so that
+/// nothing of it outlives a kill.
 struct ChildProcess {
     enum Ending: Equatable {
         case exited(Int32)
@@ -25,28 +26,15 @@ struct ChildProcess {
     ///   - environment: All that the program gets of it; PATH is looked up in the daemon's own.
     ///   - input: A descriptor that becomes the program's standard input.
     init(_ words: [String], environment: [String: String], input: Int32) throws(Failure) {
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_adddup2(&actions, input, 0)
-        for output: Int32 in [1, 2] { posix_spawn_file_actions_addopen(&actions, output, "/dev/null", O_WRONLY, 0) }
-        posix_spawn_file_actions_addclosefrom_np(&actions, 3)
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        var (none, all) = (sigset_t(), sigset_t())
-        sigemptyset(&none)
-        sigfillset(&all)
-        posix_spawnattr_setsigmask(&attributes, &none)
-        posix_spawnattr_setsigdefault(&attributes, &all)
-        posix_spawnattr_setpgroup(&attributes, 0)
-        posix_spawnattr_setflags(
-            &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
-        var arguments = words.map { strdup($0) } + [nil]
-        var variables = environment.map { strdup("\($0)=\($1)") } + [nil]
+        let nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC)
+        guard nowhere >= 0 else { throw Failure(code: errno) }
+        defer { close(nowhere) }
+        let arguments = words.map { strdup($0) } + [nil]
+        let variables = environment.map { strdup("\($0)=\($1)") } + [nil]
         defer { for text in arguments + variables { free(text) } }
+        let start = hcq_start(input: input, output: nowhere, errors: nowhere, directory: nil, leads_group: true)
         var pid: pid_t = 0
-        let code = posix_spawnp(&pid, words[0], &actions, &attributes, &arguments, &variables)
+        let code = hcq_spawn(&pid, start, arguments, variables)
         guard code == 0 else { throw Failure(code: code) }
         self.pid = pid
     }
@@ -58,7 +46,10 @@ struct ChildProcess {
         while true {
             var status: Int32 = 0
             let found = waitpid(pid, &status, WNOHANG)
-            if found == pid { return Self.ending(status) }
+            if found == pid {
+                let ending = hcq_ending(status)
+                return ending < 0 ? .killedBy(signal: -ending) : .exited(ending)
+            }
             if found < 0, errno != EINTR { return .exited(0) }  // somebody else has waited for it
             if monotonicSeconds() >= deadline {
                 kill(-pid, SIGKILL)
@@ -68,10 +59,5 @@ struct ChildProcess {
             usleep(pause)
             pause = min(2 * pause, 20_000)
         }
-    }
-
-    /// As `WIFEXITED` and its like, which are macros.
-    private static func ending(_ status: Int32) -> Ending {
-        status & 0x7f == 0 ? .exited((status >> 8) & 0xff) : .killedBy(signal: status & 0x7f)
     }
 }

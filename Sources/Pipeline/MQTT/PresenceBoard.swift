@@ -4,7 +4,7 @@ internal import Synchronization
 /// How things are at every camera now, as its events tell it.
 final class PresenceBoard: Sendable {
     /// Nobody there, no frames: so every camera begins.
-    struct Presence: Equatable {
+    struct Presence {
         var isOnline = false
         /// People who are being followed.
         var people: Set<TrackID> = []
