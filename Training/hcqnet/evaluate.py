@@ -6,8 +6,9 @@
 
 The first form takes the validation part of unpacked shards; `--teachers` scores the teachers' pipeline on the same
 pictures beside it; `--truth` writes the labels of both parts as OUT/complete.json and OUT/joints.json, whose file names are
-relative to DIR, for `hcqd eval coco --images DIR`. The last takes any COCO file, or OCHuman's own (`--ochuman`). `--no-small` leaves out people under
-32x32 pixels, as the paper's Table 4. AP50 comes with a bootstrap interval (95 %, pictures drawn anew 200 times).
+relative to DIR, for `hcqd eval coco --images DIR`. The last takes any COCO file, or OCHuman's own (`--ochuman`).
+`--no-small` leaves out people under 32x32 pixels, as the paper's Table 4. AP50 comes with a bootstrap interval (95 %,
+pictures drawn anew 200 times). The network sees pictures as hcqd decodes and scales them, through the program ffmpeg.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import argparse
 import contextlib
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -26,7 +28,8 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from . import weights as weight_files
-from .predict import Found, find_people, largest_size
+from .hcqnet import HCQNet
+from .predict import Found, engine_scaling, find_people, largest_size
 
 FLOOR = 0.01  # detections below this score are not scored
 
@@ -137,14 +140,23 @@ def average_precision(coco: COCO, entries: list[dict], kind: str, no_small: bool
     return judge.stats
 
 
-def report(coco: COCO, paths: dict[int, Path], finder, kinds: tuple[str, ...], no_small: bool = False) -> dict[str, tuple]:
-    """(AP, AP50, low, high) of every kind; `finder(picture)` gives `Found`."""
+# What finds the people of a picture, which comes as its file and decoded, RGB uint8.
+Finder = Callable[[Path, np.ndarray], Found]
+
+
+def find_entries(paths: dict[int, Path], finder: Finder) -> dict[str, list[dict]]:
+    """COCO results of all pictures by kind."""
     entries: dict[str, list[dict]] = {"bbox": [], "segm": [], "keypoints": []}
     for image_id, path in paths.items():
         picture = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
-        for kind, found in results(image_id, finder(picture)).items():
+        for kind, found in results(image_id, finder(path, picture)).items():
             entries[kind] += found
-    out = {}
+    return entries
+
+
+def report(coco: COCO, paths: dict[int, Path], finder: Finder, kinds: tuple[str, ...], no_small: bool = False) -> dict[str, tuple]:
+    """(AP, AP50, low, high) of every kind."""
+    entries, out = find_entries(paths, finder), {}
     for kind in kinds:
         stats = average_precision(coco, entries[kind], kind, no_small)
         out[kind] = (float(stats[0]), float(stats[1]), *bootstrap(coco, entries[kind], kind))
@@ -204,7 +216,7 @@ def main() -> None:
     finders = {}
     if arguments.model:
         net = weight_files.load(arguments.model).to(memory_format=torch.channels_last)
-        finders["hcqnet"] = lambda picture: find_people(net, picture, fixed or largest_size(*picture.shape[:2]), FLOOR)
+        finders["hcqnet"] = network_finder(net, fixed)
     if arguments.teachers:
         finders["teachers"] = _teachers(arguments.teachers, arguments.threads)
     for part, (coco, paths), kinds in _parts(arguments):
@@ -235,13 +247,22 @@ def _parts(arguments: argparse.Namespace) -> list[tuple]:
     return [(k, ground_truth(arguments.data, s, names, arguments.limit), kinds) for k, (s, kinds) in sets.items()]
 
 
-def _teachers(directory: Path, threads: int):
+def network_finder(net: HCQNet, fixed: tuple[int, int] | None) -> Finder:
+    """The network as hcqd would use it; it sees `fixed` (H, W), or every picture's own shape."""
+
+    def find(path: Path, picture: np.ndarray) -> Found:
+        return find_people(net, picture, fixed or largest_size(*picture.shape[:2]), FLOOR, scaling=engine_scaling(path))
+
+    return find
+
+
+def _teachers(directory: Path, threads: int) -> Finder:
     from .teachers import BoxTeacher, PoseTeacher
 
     boxes_of = BoxTeacher(directory / "picodet_s_416_coco.onnx")
     joints_of = PoseTeacher(directory / "pp_tinypose_256_192_fp16.xml", threads)
 
-    def find(picture: np.ndarray) -> Found:
+    def find(_: Path, picture: np.ndarray) -> Found:
         boxes, scores = boxes_of(picture, floor=FLOOR)
         return Found(scores, boxes, joints_of(picture, boxes), [], scores)
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -25,14 +28,44 @@ class Found:
     mask_scores: np.ndarray  # [n]
 
 
-def letterbox(picture: np.ndarray, size: tuple[int, int], config) -> tuple[torch.Tensor, tuple[int, int]]:
-    """RGB uint8 picture to the normalised input [1, 3, H, W] and the (height, width) that it fills at the top left."""
-    h, w = picture.shape[:2]
+# Brings a picture to (height, width): RGB uint8 [height, width, 3].
+Scaling = Callable[[int, int], np.ndarray]
+
+
+def opencv_scaling(picture: np.ndarray) -> Scaling:
+    """A decoded picture, RGB uint8, as training scales it."""
+
+    def scaled(height: int, width: int) -> np.ndarray:
+        return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if width < picture.shape[1] else cv2.INTER_LINEAR)
+
+    return scaled
+
+
+def engine_scaling(path: Path) -> Scaling:
+    """A picture's file as hcqd decodes and scales it: libavcodec, then one pass of libswscale (`PictureScaler.swift`).
+
+    Raises RuntimeError with what ffmpeg says of a file that it cannot read.
+    """
+
+    def scaled(height: int, width: int) -> np.ndarray:
+        scale = f"scale={width}:{height}:flags=area+full_chroma_int+full_chroma_inp+accurate_rnd"
+        command = ["ffmpeg", "-v", "error", "-i", str(path), "-vf", scale, "-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+        outcome = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
+        if len(outcome.stdout) != 3 * height * width:
+            raise RuntimeError(f"{path}: {outcome.stderr.decode(errors='replace').strip() or 'no picture'}")
+        return np.frombuffer(outcome.stdout, np.uint8).reshape(height, width, 3)
+
+    return scaled
+
+
+def letterbox(shape: tuple[int, int], scaling: Scaling, size: tuple[int, int], config) -> tuple[torch.Tensor, tuple[int, int]]:
+    """A picture of (height, width) `shape` as the normalised input [1, 3, H, W], and the (height, width) that it fills at the top left."""
+    h, w = shape
     scale = min(size[1] / w, size[0] / h)
     height, width = round(h * scale), round(w * scale)
-    small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     x = np.zeros((*size, 3), np.float32)
-    x[:height, :width] = (small.astype(np.float32) / 255 - np.array(config.image_mean)) / np.array(config.image_std)
+    small = scaling(height, width).astype(np.float32) / 255
+    x[:height, :width] = (small - np.array(config.image_mean)) / np.array(config.image_std)
     return torch.from_numpy(x).permute(2, 0, 1)[None], (height, width)
 
 
@@ -51,10 +84,12 @@ def cut_to_box(logits: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
 
 
 @torch.inference_mode()
-def find_people(net: HCQNet, picture: np.ndarray, size: tuple[int, int], threshold: float, masks: bool = True) -> Found:
-    """Everybody whose detection score is at least `threshold`."""
+def find_people(
+    net: HCQNet, picture: np.ndarray, size: tuple[int, int], threshold: float, masks: bool = True, scaling: Scaling | None = None
+) -> Found:
+    """Everybody whose detection score is at least `threshold`. The picture is scaled by OpenCV unless `scaling` does it."""
     h, w = picture.shape[:2]
-    x, (filled_h, filled_w) = letterbox(picture, size, net.config)
+    x, (filled_h, filled_w) = letterbox((h, w), scaling or opencv_scaling(picture), size, net.config)
     p = net(x.contiguous(memory_format=torch.channels_last))
     scores = p.class_logits[0].softmax(-1)[:, 0]
     boxes = p.keypoints[0, :, :4]
