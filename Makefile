@@ -144,9 +144,9 @@ fuzz: setup ## damaged inputs for every parser, FUZZ_SECONDS (60) each; `make te
 	    grep -E "DONE|executed_units|peak_rss" out/fuzz/$$parser.log; \
 	done
 
-check: check-threads check-addresses check-pages fuzz check-kill check-tracker ## sanitizers, pages in a browser, fuzzing, 400 kills, soaks: half an hour of cameras, a million frames of people
+check: check-threads check-addresses check-pages fuzz check-kill check-tracker ## sanitizers, pages in a browser, fuzzing, 400 kills, soaks: 50 minutes of cameras, a million frames of people
 	$(MAKE) build out/day.h264
-	@$(call soak,.build/release/hcqd,30)
+	@$(call soak,.build/release/hcqd,50)
 
 # Release builds: sanitizers are slow enough, and without optimisation AddressSanitizer stops the tests where the Swift runtime
 # copies a key path's result onto itself. Of the tests, those that run hcqd itself are left out, because the deadlines in them

@@ -10,7 +10,9 @@ let room: [SwiftSetting] = [
 ]
 
 /// Parsers and damaged inputs: a test, and, while `make fuzz` builds, the program that libFuzzer brings a `main` for.
-let fuzzedRooms: [Target.Dependency] = ["Engine", "Events", "Evaluation", "Ingest", "Pipeline", "Scene", "Tracking"]
+let fuzzedRooms: [Target.Dependency] = [
+    "Engine", "Events", "Evaluation", "Ingest", "Pipeline", "Scene", "TestTools", "Tracking",
+]
 let fuzzing: Target =
     Context.environment["HCQD_LIBFUZZER"] == nil
     ? .testTarget(

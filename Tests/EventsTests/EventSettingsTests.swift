@@ -1,6 +1,7 @@
 internal import Foundation
 internal import Scene
 internal import Testing
+internal import TestTools
 
 @testable internal import Events
 
@@ -105,7 +106,7 @@ internal import Testing
     }
 
     @Test func sharesAreaWithABoxAsPixelsSay() {
-        var luck = SplitMix(state: 1)
+        var luck = SplitMix(seed: 1)
         let mask = shape.mask(size: PixelSize(width: 1000, height: 1000))
         for _ in 0..<20 {
             let x = [Float.random(in: 0...1, using: &luck), Float.random(in: 0...1, using: &luck)].sorted()

@@ -1,6 +1,7 @@
 internal import Glibc
 internal import Scene
 internal import Testing
+internal import TestTools
 
 @testable internal import Events
 
@@ -223,7 +224,7 @@ internal import Testing
     }
 
     @Test func anyDamageIsSurvived() throws {
-        var luck = SplitMix(state: 7)
+        var luck = SplitMix(seed: 7)
         let good = EventRecordTests.everyKind.enumerated().flatMap {
             EventRecord.line($0.element, sequence: UInt64($0.offset + 1), clock: .wall)
         }

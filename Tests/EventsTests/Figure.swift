@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Scene
+internal import TestTools
 
 /// A drawn person: joints and mask from a pose, a place and a height.
 struct Figure {

@@ -97,15 +97,16 @@ private final class Reader {
         #expect(try follower.numbers() == [5, 6])
     }
 
-    @Test func noticesThatTheFileWasCut() throws {
+    @Test(arguments: [(4, 5...5, [5]), (9, 8...11, [10, 11])])
+    func aLogThatIsCutGoesOnAndIsNotReadTwice(count: Int, after: ClosedRange<Int>, read: [Int]) throws {
         let log = try HandLog()
-        log.write(1...4)
+        log.write(1...count)
         let follower = Reader(log.path, from: 1)
-        #expect(try follower.numbers().count == 4)
+        #expect(try follower.numbers().count == count)
         try log.cut()
         #expect(try follower.numbers() == [])
-        log.write(5...5)
-        #expect(try follower.numbers() == [5])
+        log.write(after)
+        #expect(try follower.numbers() == read)
     }
 
     @Test func aLogThatBeginsAnewIsReadFromItsFirstLine() throws {
@@ -122,17 +123,6 @@ private final class Reader {
         try log.remove("old")
         log.write(1...2)
         #expect(try follower.numbers() == [1, 2])
-    }
-
-    @Test func aLogThatIsCutAndGoesOnIsNotReadTwice() throws {
-        let log = try HandLog()
-        log.write(1...9)
-        let follower = Reader(log.path, from: 1)
-        #expect(try follower.numbers().count == 9)
-        try log.cut()
-        #expect(try follower.numbers() == [])
-        log.write(8...11)
-        #expect(try follower.numbers() == [10, 11])
     }
 
     @Test func waitsForALogThatIsNotThere() throws {

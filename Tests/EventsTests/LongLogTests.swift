@@ -2,6 +2,7 @@ internal import Glibc
 internal import Scene
 internal import Synchronization
 internal import Testing
+internal import TestTools
 
 @testable internal import Events
 
@@ -26,7 +27,7 @@ internal import Testing
             log.writer.work(now: Int64(ordinal) * 2_000_000)
         }
         #expect(log.writer.isSettled)
-        var luck = SplitMix(state: 1)
+        var luck = SplitMix(seed: 1)
         disk.crash(luck: &luck)
     }
 

@@ -1,10 +1,11 @@
 internal import Scene
 internal import Testing
+internal import TestTools
 
 @testable internal import Events
 
 @Suite struct PersonFilterTests {
-    private var luck = SplitMix(state: 3)
+    private var luck = SplitMix(seed: 3)
 
     private mutating func figure(_ x: Float = 0.6) -> Person { Figure(feet: Point(x: x, y: 0.9)).person(&luck) }
 

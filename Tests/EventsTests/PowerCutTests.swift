@@ -1,6 +1,7 @@
 internal import Glibc
 internal import Scene
 internal import Testing
+internal import TestTools
 
 @testable internal import Events
 
@@ -21,7 +22,7 @@ internal import Testing
         var people: [UInt64] = []
 
         init(seed: UInt64) {
-            luck = SplitMix(state: seed)
+            luck = SplitMix(seed: seed)
             settings.rotateBytes = 3000
         }
 
@@ -145,18 +146,5 @@ internal import Testing
             }
         }
         #expect(open.isEmpty, "seed \(seed): no end for \(open)")
-    }
-}
-
-/// Sebastiano Vigna's SplitMix64: a small generator that gives the same numbers everywhere.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
     }
 }

@@ -1,5 +1,6 @@
 internal import Scene
 internal import Testing
+internal import TestTools
 
 @testable internal import Events
 
@@ -60,7 +61,7 @@ internal import Testing
 
     /// - Returns: the events, and how many more people went right than left over the line.
     private func play(seed: UInt64) -> ([Event], Int) {
-        var luck = SplitMix(state: seed)
+        var luck = SplitMix(seed: seed)
         var rules = EventRules(camera: Made.camera, settings: settings)
         var people: [UInt64: Wanderer] = [:]
         var (nextID, net): (UInt64, Float) = (1, 0)
@@ -104,7 +105,7 @@ internal import Testing
         settings.lines[0].deadBand = 0
         var crossings = 0
         for seed in 0..<50 {
-            var luck = SplitMix(state: UInt64(seed))
+            var luck = SplitMix(seed: UInt64(seed))
             var rules = EventRules(camera: Made.camera, settings: settings)
             for frame in 0..<Int(60 * fps) {
                 let seconds = Double(frame) / fps

@@ -1,10 +1,11 @@
 internal import Scene
 internal import Testing
+internal import TestTools
 
 @testable internal import Events
 
 @Suite struct GroundPointTests {
-    private var luck = SplitMix(state: 5)
+    private var luck = SplitMix(seed: 5)
 
     private mutating func figure(hidden: Set<Joint> = []) -> Person {
         Figure(feet: Point(x: 0.6, y: 0.9), noise: 0, hidden: hidden).person(&luck)
@@ -116,7 +117,7 @@ internal import Testing
             var line = LineSettings(name: "door", a: Point(x: 0.5, y: 1), b: Point(x: 0.5, y: 0))
             line.anchor = anchor
             (settings.lines, settings.posture.enabled) = ([line], false)
-            var luck = SplitMix(state: 1)
+            var luck = SplitMix(seed: 1)
             return play(settings, seconds: 8) { time in
                 // One foot is over the line from 2 s on, the other follows at 6 s.
                 var figure = Figure(feet: Point(x: 0.6, y: 0.9), noise: 0)
@@ -154,7 +155,7 @@ internal import Testing
                 polygon: [(0.5, 0.6), (0.9, 0.6), (0.9, 0.75), (0.5, 0.75)].map { Point(x: $0, y: $1) })
             counter.reaching = isReaching
             settings.zones = [counter]
-            var luck = SplitMix(state: 1)
+            var luck = SplitMix(seed: 1)
             return play(settings, seconds: 4) { _ in
                 var person = Figure(feet: Point(x: 0.5, y: feet), noise: 0).person(&luck)
                 let wrist = Point(x: 0.52, y: 0.7)
@@ -167,7 +168,7 @@ internal import Testing
     }
 
     @Test func hiddenJointsSayNothing() {
-        var luck = SplitMix(state: 1)
+        var luck = SplitMix(seed: 1)
         for pose in [Figure.Pose.standing, .sitting, .crouched, .handsUp, .tilted(90)] {
             for hidden: Set<Joint> in [
                 [.leftShoulder, .rightShoulder], [.leftHip, .rightHip], [.leftKnee, .rightKnee], Set(Joint.allCases),

@@ -1,4 +1,5 @@
 internal import Scene
+internal import TestTools
 
 @testable internal import Events
 
@@ -17,7 +18,7 @@ struct Theatre {
     /// Plays the scene through the rules.
     func play() -> [Event] {
         var rules = EventRules(camera: Made.camera, settings: settings)
-        var luck = SplitMix(state: seed)
+        var luck = SplitMix(seed: seed)
         var events: [Event] = []
         var last: [Int: (person: Person, seen: StreamTime)] = [:]
         for frame in 0...Int(length * fps) {

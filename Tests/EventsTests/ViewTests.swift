@@ -1,5 +1,6 @@
 internal import Scene
 internal import Testing
+internal import TestTools
 
 @testable internal import Events
 
@@ -67,7 +68,7 @@ internal import Testing
 
     @Test func theBestViewIsWholeNearAndShowsTheFace() {
         var views = BestViews()
-        var luck = SplitMix(state: 1)
+        var luck = SplitMix(seed: 1)
         let sharp = picture(street)
         func frame(_ input: NetworkPicture) -> Frame {
             Frame(camera: Made.camera, time: Made.time(0), index: 0, size: Figure.size, input: input, picture: nil)

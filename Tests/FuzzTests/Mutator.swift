@@ -1,15 +1,4 @@
-/// Sebastiano Vigna's SplitMix64: a small generator that gives the same numbers everywhere.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
-}
+import TestTools
 
 /// Damages inputs as disks, networks and people do, and as somebody who means harm: bytes flip, pieces are lost, doubled,
 /// moved and taken from elsewhere, numbers become extreme, words of the format come where they do not belong, brackets nest.
@@ -28,7 +17,7 @@ struct Mutator {
     ].map { Array($0.utf8) }
 
     init(seed: UInt64, words: [String]) {
-        luck = SplitMix(state: seed)
+        luck = SplitMix(seed: seed)
         self.words = words.map { Array($0.utf8) }
     }
 

@@ -87,7 +87,7 @@ import Testing
 
     @Test func bytesThatAreNoStreamDoNoHarm() throws {
         let whole = try units("bframes=0", "yuv420p")
-        var dice = Dice(state: 7)
+        var dice = SplitMix(seed: 7)
         for round in 0..<2000 {
             var units = whole.prefix(4).map(\.bytes)
             let unit = round % 4
@@ -104,18 +104,5 @@ import Testing
                 for unit in units { _ = unit.withUnsafeBufferPointer { numbers.misses($0) } }
             }
         }
-    }
-}
-
-/// SplitMix64 (Steele et al. 2014): the same throws for the same seed.
-private struct Dice: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
     }
 }

@@ -2,6 +2,7 @@ import Events
 import Foundation
 import Scene
 import Testing
+import TestTools
 import Yams
 
 @testable import Pipeline
@@ -186,7 +187,7 @@ private func problems(_ yaml: String) throws -> [String] {
     @Test func noTextCrashesTheReader() throws {
         let original = Array(try String(contentsOfFile: shipped, encoding: .utf8).utf8)
         let bytes = Array("[]{}:-&*!|>'\"%@`#,\n\t 0a~\u{e9}".utf8)
-        var random = SplitMix(state: 7)
+        var random = SplitMix(seed: 7)
         for _ in 0..<1500 {
             var text = original
             for _ in 0..<(1 + random.next() % 8) {
@@ -210,18 +211,5 @@ private func problems(_ yaml: String) throws -> [String] {
 
     @Test func aFileThatIsNotThereIsAConfigurationError() {
         #expect(throws: ConfigurationError.self) { try Configuration(contentsOf: "/nowhere/hcqd.yaml") }
-    }
-}
-
-/// Steele, Lea and Flood 2014; the same numbers on every run.
-private struct SplitMix {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
     }
 }

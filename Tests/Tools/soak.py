@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Runs hcqd with four cameras and faults all along, and says whether it stayed well.
+"""Runs hcqd as the systemd unit does, with four cameras and faults all along, and says whether it stayed well.
 
-    soak.py HCQD CLIP.h264 MODEL.safetensors [--minutes 30] [--input 256x192] [--readings FILE.csv] [--sanitized]
+    soak.py HCQD CLIP.h264 MODEL.safetensors [--minutes 50] [--input 256x192] [--readings FILE.csv] [--sanitized]
 
 Cameras freeze, close, send garbage and jump in time; the server of all but one dies and comes back; the configuration
 changes and is read again; logs are renamed; pages are asked for. Watched are memory, descriptors and the watchdog; at the
@@ -63,6 +63,13 @@ class CameraServer:
             self.process.wait()
 
 
+def unit_environment() -> dict[str, str]:
+    """What the systemd unit sets."""
+    unit = TOOLS.parents[1] / "systemd" / "hcqd.service"
+    lines = (line for line in unit.read_text().splitlines() if line.startswith("Environment="))
+    return dict(line.removeprefix("Environment=").split("=", 1) for line in lines)
+
+
 class Daemon:
     def __init__(self, binary: str, folder: pathlib.Path, configuration: str) -> None:
         (folder / "hcqd.yaml").write_text(configuration)
@@ -72,6 +79,7 @@ class Daemon:
         self.notify.setblocking(False)
         environment = {
             **os.environ,
+            **unit_environment(),
             "NOTIFY_SOCKET": str(folder / "notify"),
             "WATCHDOG_USEC": str(int(WATCHDOG_SECONDS * 1e6)),
         }
@@ -194,8 +202,8 @@ class Soak:
         self.folder = folder
         self.sanitized = arguments.sanitized
         self.seconds = arguments.minutes * 60
-        # Pools and what every thread keeps of freed memory fill for ten minutes: that is no leak.
-        self.warm_up = min(self.seconds / 3, 600.0)
+        # Pools and what every thread keeps of freed memory fill for twenty minutes: that is no leak.
+        self.warm_up = min(0.4 * self.seconds, 1200.0)
         self.pause = max(15.0, min(30.0, self.seconds / 12))
         self.steady, self.cameras = CameraServer(arguments.clip), CameraServer(arguments.clip)
         self.http = random.randint(20_000, 32_000)
@@ -330,7 +338,7 @@ def main() -> int:
     parser.add_argument("hcqd")
     parser.add_argument("clip")
     parser.add_argument("model")
-    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--minutes", type=float, default=50)
     parser.add_argument("--input", default="256x192")
     parser.add_argument("--sanitized", action="store_true", help="HCQD was built with a sanitizer")
     parser.add_argument("--readings", help="all readings: seconds, cameras online, heap, resident and own MB, descriptors, threads")

@@ -1,5 +1,6 @@
 import Scene
 import Testing
+import TestTools
 
 @Suite struct AssignmentTests {
     /// The least total over all ways to pair, by trying them.
@@ -48,20 +49,5 @@ import Testing
             columns(5, 5, [1, 1, 1, 0, 1, 0, 0, 1, 1, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 1, 0, 0, 0, 1, 1]) == [
                 [0, 3], [1, 4], [2, 1], [3, 2], [4, 0],
             ])
-    }
-}
-
-/// A small seeded generator.
-struct SplitMix: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

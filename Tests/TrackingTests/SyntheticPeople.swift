@@ -1,4 +1,5 @@
 import Scene
+import TestTools
 import Tracking
 
 /// A person who is drawn instead of filmed: where they are is known at every moment.

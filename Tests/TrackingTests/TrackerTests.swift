@@ -1,6 +1,7 @@
 import Foundation
 import Scene
 import Testing
+import TestTools
 import Tracking
 
 @Suite struct TrackerTests {
