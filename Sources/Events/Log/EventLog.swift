@@ -62,7 +62,8 @@ public final class EventLog: @unchecked Sendable {
     private let queue: DispatchQueue
     private let ring: LineRing
     private let files: any FileSystem
-    private let isLive: Bool
+    /// Of a daemon's log: has `queue` write. Unlike a block for every line it leaves no memory with the thread that calls.
+    private let call: (any DispatchSourceUserDataAdd)?
     // On `queue` only.
     private var writer: LogWriter
     private var timer: (any DispatchSourceTimer)?
@@ -105,20 +106,21 @@ public final class EventLog: @unchecked Sendable {
     ) {
         self.files = files
         self.onNews = onNews
-        self.isLive = isLive
         queue = DispatchQueue(label: "hcqd.log.\(camera.name)")
+        call = isLive ? DispatchSource.makeUserDataAddSource(queue: queue) : nil
         (ring, writer) = (opening.ring, opening.writer)
         (firstOrdinal, recovered, cutBytes) = (opening.firstOrdinal, opening.recovered, opening.cutBytes)
         noteFailures()
-        if isLive { startTimer() }
+        startWriting()
     }
 
     /// Writes events in order.
     /// - Returns: their lines, newline at the end, for those who pass them on.
     @discardableResult
     public func append(_ events: [Event]) -> [[UInt8]] {
+        guard !events.isEmpty else { return [] }
         let lines = ring.append(events)
-        if isLive { queue.async { self.work() } } else { queue.sync { work() } }
+        if let call { call.add(data: 1) } else { queue.sync { work() } }
         return lines.map(\.bytes)
     }
 
@@ -170,6 +172,7 @@ public final class EventLog: @unchecked Sendable {
 
     deinit {
         timer?.cancel()
+        call?.cancel()
         if !isClosed { files.close(writer.lock) }
     }
 
@@ -193,7 +196,11 @@ public final class EventLog: @unchecked Sendable {
         if let failure = now.retention, failure.code != before.retention?.code { onNews(.retentionFails(failure)) }
     }
 
-    private func startTimer() {
+    /// A daemon's log is written as lines come, and synchronised in time.
+    private func startWriting() {
+        guard let call else { return }
+        call.setEventHandler { [weak self] in self?.work() }
+        call.activate()
         let timer = DispatchSource.makeTimerSource(queue: queue)
         timer.schedule(deadline: .now() + 0.5, repeating: 0.5)
         timer.setEventHandler { [weak self] in self?.work() }
