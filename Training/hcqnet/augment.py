@@ -43,6 +43,7 @@ class Settings:
     paste_height: tuple[float, float] = (36, 330)
     scale: tuple[float, float] = (0.4, 2.0)
     colour: float = 0.5
+    uniform: bool = False  # scales drawn uniformly and crops anywhere, as Mask2Former; else log-uniformly, and crops near a person
     aspect: float = 0.1  # the aspect ratio changes by up to this share
     # How often a picture of a set (named by its start) is drawn, against 1 for those of the others.
     shares: dict[str, float] = field(
@@ -73,9 +74,8 @@ class Composer:
         else:
             for region in self._regions(rng, height, width):
                 sample = self._draw_sample(rng)
-                low, high = np.log(self.settings.scale)
                 fit = min((region[2] - region[0]) / sample.size[1], (region[3] - region[1]) / sample.size[0])
-                self._place(rng, canvas, region, sample, float(np.exp(rng.uniform(low, high))) * fit, targets, ignored)
+                self._place(rng, canvas, region, sample, self._draw_scale(rng) * fit, targets, ignored)
                 names.append(f"{sample.set_name}/{sample.path.name}")
         if self.cutouts and rng.random() < self.settings.paste:
             for _ in range(rng.integers(1, 4)):
@@ -86,6 +86,10 @@ class Composer:
             t.mask = None if t.full_mask is None else _coverage(t.full_mask)
             t.full_mask = None
         return canvas, targets, np.array(ignored, np.float32).reshape(-1, 4), names
+
+    def _draw_scale(self, rng: np.random.Generator) -> float:
+        low, high = self.settings.scale
+        return rng.uniform(low, high) if self.settings.uniform else float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
     def _draw_sample(self, rng: np.random.Generator) -> Sample:
         return self.samples[rng.choice(len(self.samples), p=self.probability)]
@@ -130,7 +134,7 @@ class Composer:
         flip = rng.random() < 0.5
         # The window of the scaled picture that the region shows: kept around a person where there is one.
         free_x, free_y = max(w * sx - (x1 - x0), 0), max(h * sy - (y1 - y0), 0)
-        if sample.people and (free_x or free_y):
+        if sample.people and (free_x or free_y) and not self.settings.uniform:
             box = sample.people[rng.integers(len(sample.people))].box
             bx, by = (box[0] + box[2]) / 2 * sx, (box[1] + box[3]) / 2 * sy
             if flip:
@@ -194,6 +198,7 @@ def _hide_behind(other: Target, front: np.ndarray, targets: list[Target], ignore
     elif after < before:
         ys, xs = np.nonzero(other.full_mask.any(1))[0], np.nonzero(other.full_mask.any(0))[0]
         other.box = np.array([xs[0], ys[0], xs[-1] + 1, ys[-1] + 1], np.float32)
+        other.area *= after / before
 
 
 def _draw(canvas: np.ndarray, picture: np.ndarray, matrix: np.ndarray, limit, scale: float) -> None:

@@ -1,7 +1,8 @@
 """The labelled pictures: COCO-format shards, what is known of each person, pseudo-labels, and the validation split.
 
-Unpacked shards `DIR/<set>/{annotations.json,images}`; pseudo-labels as `hcqnet.pseudo_labels` writes them. Boxes here are
-x0 y0 x1 y1 in pixels.
+Unpacked shards `DIR/<set>/{annotations.json,images}`, or COCO's own annotation files in the same place: of several categories
+"person" counts, masks are polygons or runs, and what a person has no field for is unknown. Pseudo-labels as
+`hcqnet.pseudo_labels` writes them. Boxes here are x0 y0 x1 y1 in pixels.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ FLIP_JOINTS = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]
 TEACHER_JOINT_FLOOR = 0.4  # below this confidence a teacher's joint is not used
 SURE, MAYBE = 0.45, 0.15  # teacher scores: a person nobody labelled; a region that is no negative
 SAME, OTHER = 0.5, 0.4  # overlaps: teacher box and label are the same person; surely another one
+
+
+class DataError(ValueError):
+    """Labels or a picture that cannot be used; the message names the file."""
 
 
 @dataclass
@@ -44,8 +49,14 @@ class Sample:
     ignored: list[np.ndarray] = field(default_factory=list)  # boxes
 
     def picture(self) -> np.ndarray:
-        """[h, w, 3] RGB uint8."""
-        return cv2.cvtColor(cv2.imread(str(self.path)), cv2.COLOR_BGR2RGB)
+        """[h, w, 3] RGB uint8; `DataError` where it cannot be read or is not of the size that the labels state."""
+        picture = cv2.imread(str(self.path))
+        if picture is None:
+            raise DataError(f"{self.path}: cannot be read as a picture")
+        if picture.shape[:2] != self.size:
+            found, stated = picture.shape[1::-1], self.size[::-1]
+            raise DataError(f"{self.path}: is {found[0]}x{found[1]} pixels, the labels say {stated[0]}x{stated[1]}")
+        return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
 
 def is_validation(set_name: str, index: int, image: dict) -> bool:
@@ -75,6 +86,14 @@ def overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return inter / np.maximum(area_a[:, None] + area_b[None] - inter, 1e-9)
 
 
+def held_out_names(file: Path) -> dict[str, list[str]]:
+    """A JSON file of set names and the file names in them that are never trained on."""
+    try:
+        return json.loads(file.read_text())
+    except json.JSONDecodeError as error:
+        raise DataError(f"{file}: is not JSON: {error}") from error
+
+
 def load_sets(root: Path, pseudo: Path | None, held_out: dict[str, list[str]]) -> list[Sample]:
     """Every training picture of every shard, without the held-out ones."""
     samples = []
@@ -82,15 +101,28 @@ def load_sets(root: Path, pseudo: Path | None, held_out: dict[str, list[str]]) -
         file = pseudo / f"{directory.name}.npz" if pseudo else None
         teacher = dict(np.load(file)) if file and file.exists() else None
         samples += load_set(directory, teacher, set(held_out.get(directory.name, ())))
+    if not samples:
+        raise DataError(f"{root}: holds no pictures to train on; expected folders with annotations.json (python -m hcqnet.unpack)")
     return samples
 
 
 def load_set(directory: Path, teacher: dict[str, np.ndarray] | None, held_out: set[str]) -> list[Sample]:
     """One shard, completed by what the teachers saw."""
-    content = json.loads((directory / "annotations.json").read_text())
+    file = directory / "annotations.json"
+    try:
+        return _load_set(directory, json.loads(file.read_text()), teacher, held_out)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{file}: is not JSON: {error}") from error
+    except KeyError as error:
+        raise DataError(f"{file}: a picture or a person has no {error}") from error
+
+
+def _load_set(directory: Path, content: dict, teacher: dict[str, np.ndarray] | None, held_out: set[str]) -> list[Sample]:
+    person_id = next((c["id"] for c in content.get("categories", []) if c["name"] == "person"), 1)
     labelled: dict[int, list[dict]] = {}
     for person in content["annotations"]:
-        labelled.setdefault(person["image_id"], []).append(person)
+        if person.get("category_id", person_id) == person_id:
+            labelled.setdefault(person["image_id"], []).append(person)
     joints = dict(zip(teacher["annotation"].tolist(), teacher["joints"])) if teacher else {}
     by_image: dict[int, np.ndarray] = {}
     if teacher:
@@ -106,30 +138,46 @@ def load_set(directory: Path, teacher: dict[str, np.ndarray] | None, held_out: s
             _add_labelled(sample, person, joints.get(person["id"]))
         rows = by_image.get(image["id"], np.zeros(0, int))
         if len(rows):
-            _add_teacher(sample, teacher["boxes"][rows], teacher["box_joints"][rows], bool(image["boxes_complete"]))
+            _add_teacher(sample, teacher["boxes"][rows], teacher["box_joints"][rows], bool(image.get("boxes_complete", True)))
         samples.append(sample)
     return samples
 
 
 def _add_labelled(sample: Sample, person: dict, teacher_joints: np.ndarray | None) -> None:
-    x, y, w, h = person["bbox"]
-    box = np.array([x, y, x + w, y + h], np.float32)
-    if person["iscrowd"] or w < 2 or h < 2:
-        sample.ignored.append(box)
-        return
+    crowd = person.get("iscrowd")
+    # Without a mark of its own an outline is exact; a crowd's tells nobody apart.
+    outline = person.get("segmentation") if person.get("has_mask", True) and not crowd else None
+    mask = compressed(outline, sample.size) if outline else None
     joints = np.zeros((JOINTS, 3), np.float32)
     if person.get("keypoints"):
         points = np.array(person["keypoints"], np.float32).reshape(JOINTS, 3)
         seen = points[:, 2] > 0
         joints[seen, :2], joints[seen, 2] = points[seen, :2], 1.0
+    (x, y, w, h), weight = _box(person, mask, joints)
+    box = np.array([x, y, x + w, y + h], np.float32)
+    if crowd or w < 2 or h < 2:
+        sample.ignored.append(box)
+        return
     if teacher_joints is not None:
         # Teacher's joints where the label has none, at less weight.
         missing = (joints[:, 2] == 0) & (teacher_joints[:, 2] > TEACHER_JOINT_FLOOR)
         joints[missing, :2] = teacher_joints[missing, :2]
         joints[missing, 2] = 0.5 * teacher_joints[missing, 2]
-    mask = person["segmentation"] if person.get("has_mask") else None
-    weight = 1.0 if person.get("has_bbox", "exact") == "exact" else 0.0
-    sample.people.append(Person(box, joints, weight, mask, float(person.get("area") or 0.6 * w * h)))
+    area = person.get("area") or (rle.area(mask) if mask else 0.6 * w * h)
+    sample.people.append(Person(box, joints, weight, mask, float(area)))
+
+
+def _box(person: dict, mask: dict | None, joints: np.ndarray) -> tuple[list[float], float]:
+    """x, y, width, height and how much the box counts: the label's, else the mask's, else a rough one around the joints."""
+    if person.get("bbox"):
+        return person["bbox"], 1.0 if person.get("has_bbox", "exact") == "exact" else 0.0
+    if mask is not None:
+        return list(rle.toBbox(mask)), 1.0
+    seen = joints[joints[:, 2] > 0, :2]
+    if not len(seen):
+        raise KeyError("bbox")
+    low, size = seen.min(0), np.ptp(seen, 0)
+    return [*(low - 0.1 * size), *(1.2 * size)], 0.0
 
 
 def _add_teacher(sample: Sample, boxes: np.ndarray, joints: np.ndarray, complete: bool) -> None:
@@ -153,7 +201,13 @@ def _add_teacher(sample: Sample, boxes: np.ndarray, joints: np.ndarray, complete
         sample.people.append(Person(box[:4].astype(np.float32), points, 0.7, None, area))
 
 
+def compressed(outline: dict | list, size: tuple[int, int]) -> dict:
+    """COCO's polygons or uncompressed runs as a compressed RLE of a picture of `size` (height, width)."""
+    if isinstance(outline, list):
+        return rle.merge(rle.frPyObjects(outline, *size))
+    return rle.frPyObjects(outline, *size) if isinstance(outline["counts"], list) else outline
+
+
 def decode_mask(segmentation: dict) -> np.ndarray:
     """[h, w] uint8, 0 or 1, of a compressed RLE."""
-    counts = segmentation["counts"]
-    return rle.decode({"size": segmentation["size"], "counts": counts.encode() if isinstance(counts, str) else counts})
+    return rle.decode(segmentation)

@@ -182,7 +182,7 @@ def quality_loss(logits: Tensor, boxes: Tensor, query: Tensor, person: Tensor, t
         iou = pairwise_iou(boxes[query], t.boxes[person]).diagonal()
         rough = t.box_weight[person] == 0
         target[query] = torch.where(rough, iou.clamp(min=0.6), iou)
-        weight[query] = torch.where(rough, 0.5, 1.0)
+        weight[query] = 1 - 0.5 * rough.to(z.dtype)
     if len(t.ignored):
         free = torch.ones_like(z, dtype=torch.bool)
         free[query] = False

@@ -40,13 +40,16 @@ class PaperCriterion(nn.Module):
         self.weights, self.costs = weights, costs
         self.box_flow, self.pose_flow = RealNVP(), RealNVP()
 
-    def forward(self, layers: list[Prediction], targets: list[Targets], people: float) -> dict[str, Tensor]:
-        """Weighted terms, sums over people divided by `people`; `aux_` for all layers but the last."""
+    def forward(self, layers: list[Prediction], targets: list[Targets], people: float, parts: int = 1) -> dict[str, Tensor]:
+        """Weighted terms of one of `parts` batches of an update; `aux_` for all layers but the last.
+
+        Sums over people are divided by `people`, those of all parts; the class term, a mean over queries, by `parts`.
+        """
         terms: dict[str, Tensor] = {}
         for i, p in enumerate(layers):
             for name, value in self.layer(p, targets, people).items():
                 name = name if i == len(layers) - 1 else f"aux_{name}"
-                terms[name] = terms.get(name, 0) + value
+                terms[name] = terms.get(name, 0) + (value / parts if name.endswith("cls") else value)
         return terms
 
     def layer(self, p: Prediction, targets: list[Targets], people: float) -> dict[str, Tensor]:

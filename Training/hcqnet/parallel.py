@@ -13,7 +13,8 @@ def start() -> tuple[int, int]:
     """Joins the group that torchrun describes in the environment; returns (rank, world size), (0, 1) without one."""
     if "WORLD_SIZE" not in os.environ:
         return 0, 1
-    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    # Gradients lie on the GPUs, counts and flags on the CPUs.
+    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
     return dist.get_rank(), dist.get_world_size()
 
 
@@ -36,13 +37,6 @@ def average_gradients(parameters: list[nn.Parameter]) -> None:
     flat /= dist.get_world_size()
     for p, part in zip(parameters, flat.split([p.numel() for p in parameters])):
         p.grad = part.view(p.shape)
-
-
-def same_everywhere(module: nn.Module) -> None:
-    """Process 0's parameters for everybody."""
-    if dist.is_initialized():
-        for tensor in module.state_dict().values():
-            dist.broadcast(tensor, 0)
 
 
 def any_of(flag: bool) -> bool:

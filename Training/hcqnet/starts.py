@@ -6,12 +6,14 @@ classifier is left out. Mask2Former's pixel decoder (Detectron2 layout, `sem_seg
 
 from __future__ import annotations
 
+import pickle
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -46,10 +48,12 @@ def apply(net: HCQNet, recipe: "Recipe") -> None:
 def read(path: Path) -> dict[str, Tensor]:
     """Tensors by name of a `.safetensors`, `.pth` or `.pkl` file (Detectron2's pickles hold arrays under `model`)."""
     if path.suffix == ".safetensors":
-        return load_file(path)
+        try:
+            return load_file(path)
+        except SafetensorError as error:
+            raise StartError(f"{path}: is damaged, or no safetensors file ({first_line(error)})") from error
     if path.suffix == ".pkl":
         import numpy
-        import pickle
 
         class Arrays(pickle.Unpickler):
             """Arrays, numbers and names only: a checkpoint is data."""
@@ -59,12 +63,33 @@ def read(path: Path) -> dict[str, Tensor]:
                     return super().find_class(module, name)
                 raise StartError(f"{path}: holds a {module}.{name}, expected arrays only")
 
-        with path.open("rb") as file:
-            content = Arrays(file).load()
+        try:
+            with path.open("rb") as file:
+                content = Arrays(file).load()
+        except (pickle.UnpicklingError, EOFError) as error:
+            raise StartError(f"{path}: is damaged, or no pickle ({first_line(error)})") from error
         model = content.get("model", content)
         return {k: torch.from_numpy(v) for k, v in model.items() if isinstance(v, numpy.ndarray)}
-    content = torch.load(path, weights_only=True, map_location="cpu")
+    content = checkpoint(path)
     return content.get("model", content.get("state_dict", content))
+
+
+def checkpoint(path: Path, device: torch.device | str = "cpu") -> dict:
+    """What `torch.save` wrote, tensors and plain values only."""
+    try:
+        content = torch.load(path, weights_only=True, map_location=device)
+    except OSError:
+        raise
+    except Exception as error:  # what damaged pickles raise has no common kind
+        raise StartError(f"{path}: is damaged, or no checkpoint of PyTorch ({first_line(error)})") from error
+    if not isinstance(content, dict):
+        raise StartError(f"{path}: holds a {type(content).__name__}, expected tensors by name")
+    return content
+
+
+def first_line(error: Exception) -> str:
+    """What went wrong, without the hints that follow."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def load_backbone(net: HCQNet, path: Path) -> None:
@@ -144,7 +169,9 @@ def load_run(net: HCQNet, path: Path, fresh: tuple[str, ...] = ()) -> None:
 
     Joint maps of a network without `joint_owner` are taken; the owner's four rows then start at 0.
     """
-    state = torch.load(path, weights_only=True, map_location="cpu")["average"] if path.suffix == ".pt" else read(path)
+    state = checkpoint(path).get("average") if path.suffix == ".pt" else read(path)
+    if state is None:
+        raise StartError(f"{path}: holds no averaged weights, expected a run's last.pt")
     own = net.state_dict()
     for name, value in state.items():
         if name.startswith("pixel_decoder.") and ".joint_maps." in name and name in own and len(value) == net.config.joints < len(own[name]):

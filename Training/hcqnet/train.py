@@ -5,7 +5,8 @@
     torchrun --nnodes 2 --rdzv-endpoint HOST:29500 ...         several machines
 
 DIR holds unpacked shards (`python -m hcqnet.unpack`). Writes RUN/last.pt (everything needed to go on), RUN/average.safetensors
-(averaged weights), RUN/curve.csv and RUN/curve.png; ends cleanly, resumable, on SIGTERM and Ctrl-C.
+(averaged weights), RUN/curve.csv and RUN/curve.png (losses, and AP of the averaged weights on held-out pictures); ends cleanly,
+resumable, on SIGTERM and Ctrl-C.
 """
 
 from __future__ import annotations
@@ -13,59 +14,77 @@ from __future__ import annotations
 import argparse
 import csv
 import itertools
-import json
+import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
 from torch.utils.data import DataLoader
 
 from . import parallel
+from .accuracy import Accuracy
 from .augment import Composer
 from .batches import Batch, StepBatches
 from .curve import draw_curve
-from .data import load_sets
+from .data import DataError, held_out_names, load_sets
+from .hcqnet import HCQNet
 from .recipe import RecipeError, load_recipe
+from .starts import StartError
 from .trainer import NonFiniteLoss, Trainer
 
 VALIDATION = Path(__file__).parent.parent / "validation.json"
 
 
 class Log:
-    """Means of the terms since the last line, to the terminal and to curve.csv."""
+    """Means of the terms since the last line, to the terminal and to curve.csv, which a resumed run goes on with."""
 
     def __init__(self, path: Path, trainer: Trainer) -> None:
-        self.trainer, self.started, self.first = trainer, time.time(), trainer.done
+        self.trainer, self.started, self.first, self.pictures = trainer, time.time(), trainer.done, 0
+        # A killed run may have written more than it saved.
+        lines = path.read_text().splitlines() if path.exists() else []
+        kept = path.with_suffix(".tmp")
+        kept.write_text("".join(f"{line}\n" for line in lines if line.count(",") == 2 and int(line.split(",")[0]) <= trainer.done))
+        os.replace(kept, path)
         self.file = path.open("a", newline="")
-        self.sums: dict[str, float] = {}
-        self.count = self.pictures = 0
 
     def add(self, terms: dict[str, float], pictures: int) -> None:
         """One step's terms."""
+        sums = self.trainer.sums
         for name, value in (terms | {"loss": sum(terms.values())}).items():
-            self.sums[name] = self.sums.get(name, 0) + value
-        self.count, self.pictures = self.count + 1, self.pictures + pictures
+            sums[name] = sums.get(name, 0) + value
+        self.trainer.summed, self.pictures = self.trainer.summed + 1, self.pictures + pictures
 
     def write(self) -> None:
         """A progress line and the rows (step, term, mean)."""
-        if not self.count:
+        if not self.trainer.summed:
             return
-        means = {k: v / self.count for k, v in self.sums.items()}
+        means = {k: v / self.trainer.summed for k, v in self.trainer.sums.items()}
         elapsed = time.time() - self.started
         left = (self.trainer.recipe.steps - self.trainer.done) * elapsed / max(self.trainer.done - self.first, 1) / 60
         print(
             f"step {self.trainer.done}/{self.trainer.recipe.steps}  {self.pictures / elapsed:.1f} pictures/s  "
             f"{left:.0f} min left  " + "  ".join(f"{k} {v:.3f}" for k, v in means.items()), flush=True,
         )  # fmt: skip
-        csv.writer(self.file).writerows([self.trainer.done, k, f"{v:.6g}"] for k, v in means.items())
+        self._rows(means)
+        self.trainer.sums, self.trainer.summed = {}, 0
+
+    def judge(self, accuracy: dict[str, float]) -> None:
+        """A line and the rows (step, AP_bbox and so on, value)."""
+        print(f"step {self.trainer.done}/{self.trainer.recipe.steps}  " + "  ".join(f"{k} {v:.3f}" for k, v in accuracy.items()), flush=True)
+        self._rows(accuracy)
+
+    def _rows(self, values: dict[str, float]) -> None:
+        csv.writer(self.file, lineterminator="\n").writerows([self.trainer.done, k, f"{v:.6g}"] for k, v in values.items())
         self.file.flush()
-        self.sums, self.count = {}, 0
 
 
-def train(trainer: Trainer, batches: Iterator[Batch], output: Path, save_every: int = 200, log_every: int = 20) -> None:
+def train(
+    trainer: Trainer, batches: Iterator[Batch], output: Path, save_every: int = 200, log_every: int = 20,
+    accuracy: Callable[[HCQNet], dict[str, float]] | None = None, judge_every: int = 1000,
+) -> None:  # fmt: skip
     """Runs to the recipe's last step or until a signal; saves on the way and at the end."""
     stop: list[int] = []
     previous = {name: signal.signal(name, lambda *_: stop.append(1)) for name in (signal.SIGTERM, signal.SIGINT)}
@@ -77,8 +96,11 @@ def train(trainer: Trainer, batches: Iterator[Batch], output: Path, save_every: 
             ending = parallel.any_of(bool(stop))
             if log is not None:
                 log.add(terms, sum(len(b.pictures) for b in group) * trainer.world)
-                if trainer.done % log_every == 0 or ending:
+                last = trainer.done == trainer.recipe.steps
+                if last or trainer.done % log_every == 0:
                     log.write()
+                if accuracy and (last or trainer.done % judge_every == 0):
+                    log.judge(accuracy(trainer.average))
                 if trainer.done % save_every == 0:
                     trainer.save(output)
             if ending:
@@ -87,7 +109,8 @@ def train(trainer: Trainer, batches: Iterator[Batch], output: Path, save_every: 
         for name, handler in previous.items():
             signal.signal(name, handler)
     if log is not None:
-        log.write()
+        if trainer.done < trainer.recipe.steps:
+            print(f"stopped after step {trainer.done}; --resume goes on", flush=True)
         trainer.save(output)
         draw_curve(output / "curve.csv", output / "curve.png")
 
@@ -124,6 +147,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=1, help="of each process")
     parser.add_argument("--workers", type=int, default=1, help="processes that compose pictures, for each process")
     parser.add_argument("--save-every", type=int, default=200)
+    parser.add_argument("--judge-every", type=int, default=1000, help="steps between two AP of held-out pictures; 0: none")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     rank, world = parallel.start()
@@ -132,12 +156,14 @@ def main() -> int:
         options.output.mkdir(parents=True, exist_ok=True)
         if options.resume:
             trainer.load(options.output)
-        samples = load_sets(options.data, options.pseudo, json.loads(options.validation.read_text()))
-        composer = Composer(samples, trainer.recipe.augment)
+        held_out = held_out_names(options.validation)
+        composer = Composer(load_sets(options.data, options.pseudo, held_out), trainer.recipe.augment)
+        accuracy = Accuracy(options.data, held_out) if options.judge_every and rank == 0 else None
         loader = batches_from(trainer, composer, options.workers)
-        train(trainer, iter(loader), options.output, options.save_every)
-    except (RecipeError, NonFiniteLoss, OSError) as error:
-        print(f"hcqnet.train: {error}", file=sys.stderr)
+        train(trainer, iter(loader), options.output, options.save_every, accuracy=accuracy, judge_every=options.judge_every)
+    except (RecipeError, StartError, DataError, NonFiniteLoss, OSError) as error:
+        # What a process that composes pictures says ends with the error itself.
+        print(f"hcqnet.train: {str(error).strip().splitlines()[-1]}", file=sys.stderr)
         return 1
     return 0
 

@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import os
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -19,9 +20,11 @@ from .init_picodet import load_picodet
 from .losses import Criterion, Targets
 from .paper_losses import PaperCriterion
 from .pixel_decoder import Features
+from .proposals import Proposals
 from .recipe import Recipe
 
 SAVED = ("net", "criterion", "average", "optimiser")
+Record = TypeVar("Record", Features, Prediction, Proposals)
 
 
 class NonFiniteLoss(RuntimeError):
@@ -54,6 +57,8 @@ class Trainer:
         if self.compact and recipe.weights.distillation:
             self.teacher = [m.to(self.device, memory_format=torch.channels_last) for m in load_picodet(recipe.picodet_file)]
         self.done = 0
+        self.sums: dict[str, float] = {}  # of the terms since the curve's last row
+        self.summed = 0  # steps in them
 
     def _optimiser(self) -> torch.optim.Optimizer:
         """AdamW with three groups: everything else, pixel decoder and tower, backbone and proposal head."""
@@ -85,8 +90,7 @@ class Trainer:
         people = parallel.total(sum(len(t.boxes) for b in batches for t in b.targets)) / self.world
         sums: dict[str, float] = {}
         for batch in batches:
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.bf16):
-                terms = self.losses(batch, max(people, 1.0))
+            terms = self.losses(batch, max(people, 1.0), len(batches))
             loss = sum(terms.values())
             values = {k: float(v.detach()) for k, v in terms.items()}
             if not torch.isfinite(loss):
@@ -96,22 +100,30 @@ class Trainer:
                 sums[k] = sums.get(k, 0) + v
         everything = [p for group in self.optimiser.param_groups for p in group["params"]]
         parallel.average_gradients(everything)
-        for group in self.optimiser.param_groups:
-            nn.utils.clip_grad_norm_(group["params"], self.recipe.clip)
+        norms = [nn.utils.clip_grad_norm_(group["params"], self.recipe.clip) for group in self.optimiser.param_groups]
+        if not all(torch.isfinite(norm) for norm in norms):
+            names = ", ".join(name for batch in batches for name in batch.names)
+            raise NonFiniteLoss(f"step {self.done}: loss is finite, its gradient is not; terms {sums}; pictures {names}")
         self.optimiser.step()
         self._average()
         self.done += 1
         return sums
 
-    def losses(self, batch: Batch, people: float) -> dict[str, Tensor]:
-        """All weighted terms of one batch, divided by `people`."""
+    def losses(self, batch: Batch, people: float, parts: int = 1) -> dict[str, Tensor]:
+        """All weighted terms of one of `parts` batches of an update, divided by the people of all of them.
+
+        The network runs in bfloat16 where the recipe says so, the losses in float32.
+        """
         config = self.net.config
         image = normalise(batch.pictures.to(self.device), config.image_mean, config.image_std)
         targets = [t.to(self.device) for t in batch.targets]
-        features = self.net.encode(image, masks=not self.compact)
-        layers = [self.net.predict(output, features) for output in self.net.decode(features)]
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.bf16):
+            features = self.net.encode(image, masks=not self.compact)
+            outputs = self.net.decode(features)
+            features = _in_float32(features)
+            layers = [_in_float32(self.net.predict(output, features)) for output in outputs]
         if not self.compact:
-            return self.criterion(layers, targets, people)
+            return self.criterion(layers, targets, people, parts)
         terms = self._compact(layers, features, targets, people)
         if features.joint_maps is not None:
             joints, sides = features.joint_maps.split((config.joints, config.joint_channels - config.joints), 1)
@@ -121,7 +133,7 @@ class Trainer:
         if self.teacher is not None:
             with torch.no_grad():
                 truth = self.teacher[1](self.teacher[0](image)[1:], image.shape[2:])
-            terms["distillation"] = self.recipe.weights.distillation * distillation_loss(features.proposals, truth)
+            terms["distillation"] = self.recipe.weights.distillation * distillation_loss(features.proposals, truth) / parts
         elif features.proposals is not None and self.recipe.weights.proposals:
             terms["proposals"] = self.recipe.weights.proposals * proposal_loss(features.proposals, targets) / people
         return terms
@@ -161,15 +173,31 @@ class Trainer:
 
     def save(self, directory: Path) -> None:
         """`last.pt`, everything needed to go on, and `average.safetensors`; each replaced atomically."""
-        state = {name: getattr(self, name).state_dict() for name in SAVED} | {"done": self.done}
+        state = {name: getattr(self, name).state_dict() for name in SAVED}
+        state |= {"done": self.done, "sums": self.sums, "summed": self.summed}
         torch.save(state, directory / "last.tmp")
         os.replace(directory / "last.tmp", directory / "last.pt")
         weight_files.save(self.average, directory / "average.tmp")
         os.replace(directory / "average.tmp", directory / "average.safetensors")
 
     def load(self, directory: Path) -> None:
-        """Goes on where `save` was."""
-        state = torch.load(directory / "last.pt", weights_only=True, map_location=self.device)
-        for name in SAVED:
-            getattr(self, name).load_state_dict(state[name])
-        self.done = state["done"]
+        """Goes on where `save` was; `StartError` where last.pt is damaged or of another recipe."""
+        path = directory / "last.pt"
+        state = starts.checkpoint(path, self.device)
+        try:
+            for name in SAVED:
+                getattr(self, name).load_state_dict(state[name])
+            self.done, self.sums, self.summed = state["done"], state.get("sums", {}), state.get("summed", 0)
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            raise starts.StartError(f"{path}: is no state of this recipe's run ({starts.first_line(error)}); name another --output") from error
+
+
+def _in_float32(record: Record) -> Record:
+    """The same with every number in float32."""
+    values = {f.name: getattr(record, f.name) for f in dataclasses.fields(record)}
+    for name, value in values.items():
+        if isinstance(value, Tensor) and value.is_floating_point():
+            values[name] = value.float()
+        elif isinstance(value, Proposals):
+            values[name] = _in_float32(value)
+    return dataclasses.replace(record, **values)

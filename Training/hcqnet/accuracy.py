@@ -1,0 +1,39 @@
+"""AP of a network in training on the held-out pictures that are completely labelled: the accuracy curve."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+
+from .evaluate import average_precision, find_entries, ground_truth, network_finder
+from .hcqnet import HCQNet
+
+FLAGS = ("boxes_complete", "masks_complete", "keypoints_complete")
+
+
+class Accuracy:
+    """Judges networks on at most `limit` pictures; kinds that these have no labels of are left out."""
+
+    def __init__(self, root: Path, held_out: dict[str, list[str]], limit: int = 100) -> None:
+        names = {}
+        for name, files in held_out.items():
+            file = root / name / "annotations.json"
+            if file.exists():
+                images = json.loads(file.read_text())["images"]
+                complete = {i["file_name"] for i in images if all(i.get(flag, True) for flag in FLAGS)}
+                names[name] = [f for f in files if f in complete]
+        self.coco, paths = ground_truth(root, list(names), names, None)
+        self.paths = dict(list(paths.items())[:: -(-len(paths) // limit) or 1])
+        chosen = [a for a in self.coco.dataset["annotations"] if a["image_id"] in self.paths]
+        has = {
+            "bbox": bool(chosen),
+            "segm": bool(chosen) and all("segmentation" in a for a in chosen),
+            "keypoints": any(a["num_keypoints"] for a in chosen),
+        }
+        self.kinds = [kind for kind in has if has[kind]]
+
+    def __call__(self, net: HCQNet) -> dict[str, float]:
+        """AP_bbox, AP_segm and AP_keypoints, as far as there are labels."""
+        entries = find_entries(self.paths, network_finder(copy.deepcopy(net).cpu().eval(), None))
+        return {f"AP_{kind}": max(float(average_precision(self.coco, entries[kind], kind)[0]), 0.0) for kind in self.kinds}

@@ -1,0 +1,77 @@
+"""What of a label file becomes a target: COCO's own layout, partial labels, pictures that cannot be used."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from pycocotools import mask as rle
+
+from hcqnet.data import DataError, Sample, decode_mask, load_sets
+
+SIZE = (60, 80)
+SQUARE = [[10, 10, 30, 10, 30, 40, 10, 40]]
+
+
+def labels(root: Path, annotations: list[dict], **image: object) -> Sample:
+    """The only sample of a COCO file with these people."""
+    (root / "set").mkdir(exist_ok=True)
+    picture = {"id": 1, "file_name": "a.png", "width": SIZE[1], "height": SIZE[0]} | image
+    categories = [{"id": 3, "name": "car"}, {"id": 1, "name": "person"}]
+    annotations = [{"id": n, "image_id": 1, "category_id": 1} | a for n, a in enumerate(annotations)]
+    content = {"images": [picture], "annotations": annotations, "categories": categories}
+    (root / "set" / "annotations.json").write_text(json.dumps(content))
+    return load_sets(root, None, {})[0]
+
+
+def test_cocos_own_files_teach_people_with_masks_of_every_form(tmp_path: Path) -> None:
+    drawn = rle.decode(rle.frPyObjects(SQUARE, *SIZE))[..., 0]
+    runs = np.flatnonzero(np.diff(np.r_[0, drawn.ravel(order="F"), 1 - drawn[-1, -1]]))
+    uncompressed = {"size": list(SIZE), "counts": np.diff(np.r_[0, runs]).tolist()}
+    code = rle.encode(np.asfortranarray(drawn))
+    compressed = {"size": code["size"], "counts": code["counts"].decode()}
+    two_parts = [SQUARE[0], [50, 10, 60, 10, 60, 20, 50, 20]]
+    bbox = {"bbox": [10, 10, 20, 30], "area": 600, "iscrowd": 0}
+    people = labels(tmp_path, [bbox | {"segmentation": s} for s in (SQUARE, uncompressed, compressed, two_parts)]).people
+    for person in people[:3]:
+        assert np.array_equal(decode_mask(person.mask), drawn)
+    assert decode_mask(people[3].mask).sum() == drawn.sum() + 100
+
+
+def test_other_categories_are_nobody_and_crowds_are_ignored(tmp_path: Path) -> None:
+    bbox = {"bbox": [10, 10, 20, 30], "segmentation": SQUARE}
+    crowd = {"bbox": [40, 10, 20, 20], "iscrowd": 1, "segmentation": {"size": list(SIZE), "counts": [SIZE[0] * SIZE[1]]}}
+    sample = labels(tmp_path, [bbox, bbox | {"category_id": 3}, crowd])
+    assert len(sample.people) == 1 and [b.tolist() for b in sample.ignored] == [[40, 10, 60, 30]]
+
+
+def test_what_is_not_labelled_is_unknown(tmp_path: Path) -> None:
+    joints = [0] * 51
+    joints[:6] = [20, 20, 2, 30, 40, 1]
+    only_box, only_mask, only_joints = labels(
+        tmp_path, [{"bbox": [10, 10, 20, 30]}, {"segmentation": SQUARE}, {"keypoints": joints, "num_keypoints": 2}]
+    ).people
+    assert only_box.mask is None and not only_box.joints[:, 2].any() and only_box.box_weight == 1
+    assert only_mask.box.tolist() == [10, 10, 30, 40] and only_mask.area == 600 and not only_mask.joints[:, 2].any()
+    assert only_joints.box_weight == 0 and only_joints.mask is None and only_joints.joints[:, 2].tolist() == [1, 1] + [0] * 15
+    assert (only_joints.box[:2] < 20).all() and (only_joints.box[2:] > (30, 40)).all()
+
+
+def test_pictures_and_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
+    sample = labels(tmp_path, [])
+    with pytest.raises(DataError, match="a.png: cannot be read"):
+        sample.picture()
+    cv2.imwrite(str(sample.path), np.zeros((80, 60, 3), np.uint8))
+    with pytest.raises(DataError, match="a.png: is 60x80 pixels, the labels say 80x60"):
+        sample.picture()
+    with pytest.raises(DataError, match="annotations.json: a picture or a person has no 'bbox'"):
+        labels(tmp_path, [{}])
+    (tmp_path / "set" / "annotations.json").write_text("{")
+    with pytest.raises(DataError, match="annotations.json: is not JSON"):
+        load_sets(tmp_path, None, {})
+    (tmp_path / "set" / "annotations.json").unlink()
+    with pytest.raises(DataError, match="holds no pictures"):
+        load_sets(tmp_path, None, {})
