@@ -51,7 +51,7 @@ def read(path: Path) -> dict[str, Tensor]:
         try:
             return load_file(path)
         except SafetensorError as error:
-            raise StartError(f"{path}: is damaged, or no safetensors file ({first_line(error)})") from error
+            raise StartError(f"{path}: is damaged, or no safetensors file ({in_short(error)})") from error
     if path.suffix == ".pkl":
         import numpy
 
@@ -67,7 +67,7 @@ def read(path: Path) -> dict[str, Tensor]:
             with path.open("rb") as file:
                 content = Arrays(file).load()
         except (pickle.UnpicklingError, EOFError) as error:
-            raise StartError(f"{path}: is damaged, or no pickle ({first_line(error)})") from error
+            raise StartError(f"{path}: is damaged, or no pickle ({in_short(error)})") from error
         model = content.get("model", content)
         return {k: torch.from_numpy(v) for k, v in model.items() if isinstance(v, numpy.ndarray)}
     content = checkpoint(path)
@@ -81,15 +81,16 @@ def checkpoint(path: Path, device: torch.device | str = "cpu") -> dict:
     except OSError:
         raise
     except Exception as error:  # what damaged pickles raise has no common kind
-        raise StartError(f"{path}: is damaged, or no checkpoint of PyTorch ({first_line(error)})") from error
+        raise StartError(f"{path}: is damaged, or no checkpoint of PyTorch ({in_short(error)})") from error
     if not isinstance(content, dict):
         raise StartError(f"{path}: holds a {type(content).__name__}, expected tensors by name")
     return content
 
 
-def first_line(error: Exception) -> str:
-    """What went wrong, without the hints that follow."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+def in_short(error: Exception, length: int = 160) -> str:
+    """What went wrong, on one line and without the hints that follow."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= length else f"{text[:length]}..."
 
 
 def load_backbone(net: HCQNet, path: Path) -> None:

@@ -12,8 +12,10 @@ resumable, on SIGTERM and Ctrl-C.
 from __future__ import annotations
 
 import argparse
+import atexit
 import csv
 import itertools
+import multiprocessing
 import os
 import signal
 import sys
@@ -133,6 +135,13 @@ def _end_with_parent(_: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
+def _end_children() -> None:
+    """Processes that compose pictures heed no other signal, and Python waits for them when an error ends it."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else PyTorch reports their end as an error
+    for child in multiprocessing.active_children():
+        child.kill()
+
+
 def main() -> int:
     """The command line above."""
     parser = argparse.ArgumentParser(
@@ -151,6 +160,7 @@ def main() -> int:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     rank, world = parallel.start()
+    atexit.register(_end_children)
     try:
         trainer = Trainer(load_recipe(options.recipe), rank, world)
         options.output.mkdir(parents=True, exist_ok=True)

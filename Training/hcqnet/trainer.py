@@ -189,7 +189,7 @@ class Trainer:
                 getattr(self, name).load_state_dict(state[name])
             self.done, self.sums, self.summed = state["done"], state.get("sums", {}), state.get("summed", 0)
         except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-            raise starts.StartError(f"{path}: is no state of this recipe's run ({starts.first_line(error)}); name another --output") from error
+            raise starts.StartError(f"{path}: is no state of this recipe's run ({starts.in_short(error)}); name another --output") from error
 
 
 def _in_float32(record: Record) -> Record:

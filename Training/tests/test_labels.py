@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -13,6 +15,9 @@ from pycocotools import mask as rle
 from hcqnet.data import DataError, Sample, decode_mask, load_sets
 
 SIZE = (60, 80)
+SMALL = {
+    "backbone": "resnet18", "hidden_dim": 32, "queries": 6, "encoder_layers": 1, "encoder_ffn": 32, "decoder_layers": 1, "decoder_ffn": 32,
+}  # fmt: skip
 SQUARE = [[10, 10, 30, 10, 30, 40, 10, 40]]
 
 
@@ -75,3 +80,13 @@ def test_pictures_and_files_that_cannot_be_used_are_named(tmp_path: Path) -> Non
     (tmp_path / "set" / "annotations.json").unlink()
     with pytest.raises(DataError, match="holds no pictures"):
         load_sets(tmp_path, None, {})
+
+
+def test_a_run_over_a_broken_picture_ends_and_names_it(tmp_path: Path) -> None:
+    labels(tmp_path, [{"bbox": [10, 10, 20, 30]}]).path.write_text("no picture")
+    recipe = {"network": SMALL, "canvases": [[32, 32]], "batch": 1, "steps": 2}
+    (tmp_path / "recipe.json").write_text(json.dumps(recipe))
+    command = [sys.executable, "-m", "hcqnet.train", "--recipe", tmp_path / "recipe.json", "--data", tmp_path, "--output", tmp_path / "run"]
+    # The process that composes pictures is still there when the error ends the run, which must not wait for it.
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=Path(__file__).parent.parent)
+    assert ended.returncode == 1 and ended.stderr.strip().endswith("set/a.png: cannot be read as a picture")
