@@ -22,6 +22,8 @@ final class Demuxer {
     private let interruption: Interruption
     private let connection: ConnectionSettings
     private let streamsAtOpen: UInt32
+    /// What `pipe:` reads; nil where libavformat opens what it reads.
+    private let pipe: NamedPipe?
     /// Packets of the video stream so far.
     private(set) var packetCount = 0
     private let complaints: FFmpegComplaints?
@@ -32,7 +34,8 @@ final class Demuxer {
         self.location = location
         self.connection = connection
         self.interruption = interruption
-        let opened = try Self.open(location, connection, interruption)
+        pipe = location.kind == .pipe ? try NamedPipe(location) : nil
+        let opened = try Self.open(location, pipe, connection, interruption)
         do {
             try Self.probe(opened, location, connection, interruption)
             stream = try Self.videoStream(of: opened, location)
@@ -60,7 +63,7 @@ final class Demuxer {
     }
 
     private static func open(
-        _ location: Location, _ connection: ConnectionSettings, _ interruption: Interruption
+        _ location: Location, _ pipe: NamedPipe?, _ connection: ConnectionSettings, _ interruption: Interruption
     ) throws(IngestError) -> UnsafeMutablePointer<AVFormatContext> {
         guard let allocated = avformat_alloc_context() else {
             throw .failed(location: location.shown, call: "avformat_alloc_context", reason: "out of memory")
@@ -70,13 +73,14 @@ final class Demuxer {
         defer { options.free() }
         let format = location.kind == .device ? try deviceFormat(location) : nil
         var context: UnsafeMutablePointer<AVFormatContext>? = allocated
-        let code = interruption.limited(to: location.isRemote ? connection.connectTimeout : nil) {
-            avformat_open_input(&context, location.url, format, &options.raw)
+        let code = interruption.limited(to: location.mayKeepSilent ? connection.connectTimeout : nil) {
+            pipe?.waitForBytes(interruption)
+            return avformat_open_input(&context, pipe?.url ?? location.url, format, &options.raw)
         }
         // avformat_open_input frees the context when it fails.
         guard code >= 0, let context else {
             let failure = FFmpegFailure(call: "avformat_open_input", code: code)
-            if code == hcq_averror_invaliddata() && !location.isRemote { throw unreadable(location) }
+            if code == hcq_averror_invaliddata() && location.kind == .file { throw unreadable(location) }
             throw failure.ingestError(at: location, .connect, limit: connection.connectTimeout, interruption)
         }
         // The ANSI-art demuxer takes any file named .txt or .nfo.
@@ -91,7 +95,7 @@ final class Demuxer {
         var options = FFmpegOptions()
         switch location.kind {
         case .file, .pictures: options.set("pattern_type", "none")
-        case .device: break
+        case .device, .pipe: break
         case .url(let scheme):
             let microseconds = String(Int64(max(connection.connectTimeout, connection.readTimeout) * 1e6))
             switch scheme {
@@ -112,7 +116,7 @@ final class Demuxer {
         _ interruption: Interruption
     ) throws(IngestError) {
         do {
-            let code = interruption.limited(to: location.isRemote ? connection.probeTimeout : nil) {
+            let code = interruption.limited(to: location.mayKeepSilent ? connection.probeTimeout : nil) {
                 avformat_find_stream_info(context, nil)
             }
             try check("avformat_find_stream_info", code)
@@ -144,8 +148,7 @@ final class Demuxer {
 
     /// Tells why libavformat found nothing in a file.
     private static func unreadable(_ location: Location) -> IngestError {
-        let path = location.url.hasPrefix("file:") ? String(location.url.dropFirst(5)) : location.url
-        let descriptor = Glibc.open(path, O_RDONLY)
+        let descriptor = Glibc.open(location.path, O_RDONLY)
         guard descriptor >= 0 else { return .accessDenied(location: location.shown) }
         defer { Glibc.close(descriptor) }
         var bytes = [UInt8](repeating: 0, count: 4096)
@@ -173,7 +176,7 @@ final class Demuxer {
     func read(into packet: UnsafeMutablePointer<AVPacket>) throws(IngestError) -> Reading {
         while true {
             if interruption.isInterrupted { throw .interrupted }
-            let code = interruption.limited(to: location.isRemote ? connection.readTimeout : nil) {
+            let code = interruption.limited(to: location.mayKeepSilent ? connection.readTimeout : nil) {
                 av_read_frame(context, packet)
             }
             if code == hcq_averror_eof() { return .end }
@@ -181,7 +184,9 @@ final class Demuxer {
             if code < 0 {
                 let failure = FFmpegFailure(call: "av_read_frame", code: code)
                 if interruption.isInterrupted { throw .interrupted }
-                if !location.isRemote { return .broken(failure) }
+                // A pipe whose time was up while it was probed ends with the same error again.
+                let isLate = interruption.isPastDeadline || code == hcq_averror_exit()
+                if !location.isRemote, !isLate { return .broken(failure) }
                 throw failure.ingestError(at: location, .read, limit: connection.readTimeout, interruption)
             }
             if packet.pointee.stream_index == stream.pointee.index {

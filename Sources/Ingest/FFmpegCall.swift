@@ -37,7 +37,7 @@ extension FFmpegFailure {
         if interruption.isInterrupted { return .interrupted }
         let shown = location.shown
         // Whatever FFmpeg makes of it: the call ended because its time was up.
-        if location.isRemote && interruption.isPastDeadline {
+        if location.mayKeepSilent && interruption.isPastDeadline {
             return .timedOut(location: shown, stage: stage, seconds: limit)
         }
         switch code {
@@ -49,6 +49,7 @@ extension FFmpegFailure {
             if case .url(let scheme) = location.kind { return .unknownScheme(location: shown, scheme: scheme) }
         case hcq_averror(EIO) where stage == .connect:
             return .cannotConnect(location: shown, reason: "no such host, or the connection broke")
+        case hcq_averror_eof() where location.kind == .pipe: return .emptyFile(location: shown)
         case hcq_averror(EACCES): return .accessDenied(location: shown)
         case hcq_averror_invaliddata() where stage != .read:
             if case .url(let scheme) = location.kind, !scheme.hasPrefix("http") {

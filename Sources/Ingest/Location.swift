@@ -7,6 +7,8 @@ struct Location {
         /// The files, in order.
         case pictures([String])
         case device
+        /// Named or not: somebody else writes what is read.
+        case pipe
         case url(scheme: String)
     }
 
@@ -25,7 +27,7 @@ struct Location {
             kind = .url(scheme: scheme)
             return
         }
-        let path = text.hasPrefix("file:") ? String(text.dropFirst(text.hasPrefix("file://") ? 7 : 5)) : text
+        let path = Self.path(text)
         var facts = stat()
         if stat(path, &facts) != 0 {
             if path.contains(where: { "*?[".contains($0) }) {
@@ -37,6 +39,9 @@ struct Location {
         switch facts.st_mode & S_IFMT {
         case S_IFDIR: kind = .pictures(try PictureList.folder(path))
         case S_IFCHR: kind = .device
+        case S_IFIFO:
+            if access(path, R_OK) != 0 { throw .accessDenied(location: shown) }
+            kind = .pipe
         default:
             if access(path, R_OK) != 0 { throw .accessDenied(location: shown) }
             if facts.st_mode & S_IFMT == S_IFREG && facts.st_size == 0 { throw .emptyFile(location: shown) }
@@ -48,17 +53,29 @@ struct Location {
     var url: String {
         switch kind {
         case .file: text.hasPrefix("file:") ? text : "file:" + text
+        case .url(let scheme): scheme + text.dropFirst(scheme.count)
         default: text
         }
     }
 
-    /// Whether reading waits for a network or a device and so needs deadlines.
+    /// The path of a file without `file:`.
+    private static func path(_ text: String) -> String {
+        text.hasPrefix("file:") ? String(text.dropFirst(text.hasPrefix("file://") ? 7 : 5)) : text
+    }
+
+    /// The path of a file, folder, device or pipe.
+    var path: String { Self.path(text) }
+
+    /// Whether a network or a device is read, which can fail where a file ends.
     var isRemote: Bool {
         switch kind {
-        case .file, .pictures: false
+        case .file, .pictures, .pipe: false
         case .device, .url: true
         }
     }
+
+    /// Whether reading may wait for ever and so needs deadlines.
+    var mayKeepSilent: Bool { isRemote || kind == .pipe }
 
     /// Whether this kind of source runs in real time, as far as the name tells; HTTP is decided by the duration.
     var isRealTime: Bool {

@@ -19,8 +19,10 @@ public struct SourceSettings: Sendable, Equatable {
     /// Microseconds since 1970 that stand for the first frame of a file; nil takes the container's creation time, else
     /// 0.
     public var startTimeUTC: Int64?
-    /// How cameras and servers are reached.
+    /// How cameras and servers are reached; the time limits hold for pipes, too.
     public var connection: ConnectionSettings
+    /// Whether who writes into a pipe may take any time.
+    public var isPatientWithPipes = false
 
     public init(
         inputSize: PixelSize, threads: Int = 0, keepPicture: Bool = false, sampleFPS: Double? = nil,
@@ -61,6 +63,8 @@ public struct ConnectionSettings: Codable, Sendable, Equatable, CheckedSettings 
     public var hardware: Hardware = .none
 
     public init() {}
+
+    mutating func waitForYears() { (connectTimeout, probeTimeout, readTimeout) = (1e9, 1e9, 1e9) }
 
     public func problems() -> [SettingProblem] {
         [

@@ -48,7 +48,9 @@ final class StreamReader {
         self.interruption = interruption
         timeBase = demuxer.stream.pointee.time_base
         let codec = demuxer.stream.pointee.codecpar.pointee.codec_id
-        let threads = demuxer.isLive ? 1 : Self.threads(settings, for: codec)
+        // With more, a fault is repaired by reading everything again.
+        let isReadOnce = demuxer.isLive || location.kind == .pipe
+        let threads = isReadOnce ? 1 : Self.threads(settings, for: codec)
         isStrict = threads > 1 && Self.strictCodecs.contains(codec)
         decoder = try PictureDecoder(
             demuxer.stream, threads: threads, isLive: demuxer.isLive, isStrict: isStrict,
@@ -121,7 +123,7 @@ final class StreamReader {
 
     private func decodeNext(into frame: UnsafeMutablePointer<AVFrame>) throws(IngestError) -> PictureStamp? {
         let limit = settings.connection.readTimeout + Self.keyFramePatience
-        let end = demuxer.location.isRemote ? monotonicNanoseconds() + Int64(limit * 1e9) : .max
+        let end = demuxer.location.mayKeepSilent ? monotonicNanoseconds() + Int64(limit * 1e9) : .max
         while true {
             switch decoder.receive(into: frame) {
             case .picture: return stamp(of: frame)

@@ -11,7 +11,7 @@ public final class VideoSource: @unchecked Sendable {
         case pictures(PictureReader)
     }
 
-    public let info: StreamInfo
+    public private(set) var info: StreamInfo
     /// Facts met on the way, each once, in the order of their first appearance, with the newest counts.
     public private(set) var warnings: [IngestWarning] = []
     private var news: [IngestWarning] = []
@@ -19,11 +19,11 @@ public final class VideoSource: @unchecked Sendable {
     public private(set) var statistics = IngestStatistics()
 
     private let camera: CameraID
-    private let settings: SourceSettings
+    private var settings: SourceSettings
     private let location: Location
     private let interruption: Interruption
     private let input: Input
-    private let scaler: PictureScaler
+    private var scaler: PictureScaler
     private let streamOrientation: Orientation
     private let frame: UnsafeMutablePointer<AVFrame>
     /// The first picture of a folder, decoded to know what the folder holds.
@@ -55,10 +55,12 @@ public final class VideoSource: @unchecked Sendable {
     ) throws(IngestError) {
         precondition(settings.picturesFPS > 0, "a frame rate is positive")
         self.camera = camera
-        self.settings = settings
         self.interruption = interruption
         let place = try Location(location, shown: shownAs)
         self.location = place
+        var settings = settings
+        if place.kind == .pipe, settings.isPatientWithPipes { settings.connection.waitForYears() }
+        self.settings = settings
         scaler = PictureScaler(inputSize: settings.inputSize)
         sampler = FrameSampler(fps: settings.sampleFPS)
         guard let frame = av_frame_alloc() else {
@@ -91,6 +93,16 @@ public final class VideoSource: @unchecked Sendable {
     deinit {
         var frame: UnsafeMutablePointer<AVFrame>? = frame
         av_frame_free(&frame)
+    }
+
+    /// Chooses another input of the network, now that it is known what is shown; before the first frame.
+    public func fit(_ inputSize: PixelSize) {
+        settings.inputSize = inputSize
+        scaler = PictureScaler(inputSize: inputSize)
+        switch input {
+        case .pictures(let reader): info = StreamInfo(reader, frame, location, settings)
+        case .stream(let reader): info = StreamInfo(reader, location, settings, streamOrientation)
+        }
     }
 
     /// Makes a blocked call, and every later one, end with `IngestError.interrupted`. From any thread.

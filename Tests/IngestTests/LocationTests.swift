@@ -39,7 +39,8 @@ import Testing
         #expect(try Location("rtsp://cam/x").kind == .url(scheme: "rtsp"))
         #expect(try Location("rtmp://h/live/s3cret", shown: "rtmp://h/live/${KEY}").shown == "rtmp://h/live/${KEY}")
         #expect(throws: IngestError.notFound(location: "${FILE}")) { _ = try Location("/no/s3cret", shown: "${FILE}") }
-        #expect(try Location("RTSP://cam/x").kind == .url(scheme: "rtsp"))
+        #expect(try Location("RTSP://Cam/X").kind == .url(scheme: "rtsp"))
+        #expect(try Location("RTSP://Cam/X").url == "rtsp://Cam/X")
         #expect(try Location("/dev/null").kind == .device)
         #expect(try Location(#filePath).kind == .file)
         #expect(try Location("file://" + #filePath).kind == .file)

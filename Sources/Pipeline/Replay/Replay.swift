@@ -47,17 +47,18 @@ public final class Replay: Sendable {
         }
         let fixed = options.inputSize
         let source = try source(inputSize: fixed ?? PixelSize(width: 640, height: 384))
-        let fitting = fittingInputSize(for: source.info.displaySize)
-        return Clip(
-            source: fixed == nil && fitting != source.info.inputSize ? try self.source(inputSize: fitting) : source)
+        // The same source, because a pipe can be read only once.
+        if fixed == nil { source.fit(fittingInputSize(for: source.info.displaySize)) }
+        return Clip(source: source)
     }
 
     private func source(inputSize: PixelSize) throws -> VideoSource {
-        let settings = SourceSettings(
+        var settings = SourceSettings(
             inputSize: inputSize, keepPicture: options.annotate != nil || options.snapshots,
             sampleFPS: options.sampleFPS,
             start: options.start, end: options.end, picturesFPS: options.picturesFPS ?? 25,
             startTimeUTC: options.startTimeUTC)
+        settings.isPatientWithPipes = true
         return try VideoSource(
             options.clip, camera: CameraID(options.cameraName), settings: settings, interruption: interruption)
     }
