@@ -1,9 +1,8 @@
 internal import ArgumentParser
-internal import Foundation
 internal import Pipeline
 
 /// Writes a line, or several, to standard error.
-func complain(_ text: String) { FileHandle.standardError.write(Data("hcqd: \(text)\n".utf8)) }
+func complain(_ text: String) { StandardStream.error.write("hcqd: \(text)\n") }
 
 /// Runs a command's work; an error becomes one clear message and the exit status that belongs to it.
 func reporting(_ body: () throws -> Void) throws {

@@ -1,6 +1,5 @@
 internal import ArgumentParser
 internal import Engine
-internal import Foundation
 
 /// What was wrong when an engine command failed, as exit codes.
 enum EngineFailure: Int32 {
@@ -15,7 +14,7 @@ func orExit<Result>(_ failure: EngineFailure, _ body: () throws(EngineError) -> 
     do throws(EngineError) {
         return try body()
     } catch {
-        FileHandle.standardError.write(Data("hcqd: \(error)\n".utf8))
+        complain("\(error)")
         throw ExitCode(failure.rawValue)
     }
 }

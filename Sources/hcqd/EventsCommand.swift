@@ -58,7 +58,9 @@ struct EventsCommand: ParsableCommand {
         if follow, summary || plot != nil || report != nil {
             throw ValidationError("--follow prints lines; it does not go with --summary, --plot or --report")
         }
-        if follow, files.count != 1 || files == ["-"] {
+        var isFolder = ObjCBool(false)
+        let exists = FileManager.default.fileExists(atPath: files[0], isDirectory: &isFolder)
+        if follow, files.count != 1 || files == ["-"] || exists && isFolder.boolValue {
             throw ValidationError("--follow takes one log file")
         }
         if report == nil, pictures != nil || scene != nil {
@@ -69,12 +71,13 @@ struct EventsCommand: ParsableCommand {
     func run() throws {
         do {
             if follow { return try followLines() }
+            warnOfCompressedParts(try LogReader.compressedParts(of: LogReader.files(files)))
             if !summary, plot == nil, report == nil { return try printLines() }
             try putTogether()
         } catch let error as SystemFailure where error.call == "write" && error.code == EPIPE {
             return  // the reader has seen enough
-        } catch let error as SystemFailure {
-            FileHandle.standardError.write(Data("hcqd: \(error)\n".utf8))
+        } catch let error where error is SystemFailure || error is CompressedLog {
+            complain("\(error)")
             throw ExitCode(1)
         }
     }
@@ -123,7 +126,7 @@ struct EventsCommand: ParsableCommand {
         }
         warn(unreadable)
         if digest.cameras.isEmpty {
-            FileHandle.standardError.write(Data("hcqd: no line matches\n".utf8))
+            complain("no line matches")
             throw ExitCode(1)
         }
         if summary { print(SummaryTable.text(digest), terminator: "") }
@@ -142,8 +145,14 @@ struct EventsCommand: ParsableCommand {
 
     private func warn(_ unreadable: Int) {
         if unreadable > 0 {
-            FileHandle.standardError.write(Data("hcqd: \(unreadable) lines cannot be read and were passed over\n".utf8))
+            complain("\(unreadable) lines cannot be read and were passed over")
         }
+    }
+
+    private func warnOfCompressedParts(_ parts: [String]) {
+        guard let first = parts.first else { return }
+        let more = parts.count > 1 ? " and \(parts.count - 1) more are" : " is"
+        complain("\(first)\(more) compressed and left out; unpack such parts on the way: zcat ... | hcqd events -")
     }
 
     private func bytes(_ path: String) throws -> [UInt8] {

@@ -53,7 +53,7 @@ extension ModelCommand {
                         calibration.observe($0, using: workspace)
                     }
                 } catch {
-                    FileHandle.standardError.write(Data("hcqd: \(error)\n".utf8))
+                    complain("\(error)")
                     throw ExitCode(EngineFailure.input.rawValue)
                 }
             }

@@ -50,8 +50,7 @@ struct ReplayRun {
 
     /// Standard output belongs to the events when they go there.
     private func say(_ summary: ReplaySummary) {
-        let text = Data((summary.description + "\n").utf8)
-        let handle = options.output == .standardOutput ? FileHandle.standardError : FileHandle.standardOutput
-        handle.write(text)
+        let stream = options.output == .standardOutput ? StandardStream.error : .output
+        stream.write(summary.description + "\n")
     }
 }

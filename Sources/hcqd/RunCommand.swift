@@ -19,6 +19,7 @@ struct RunCommand: ParsableCommand {
     var config = "/etc/hcqd/hcqd.yaml"
 
     func run() throws {
+        StandardStream.takeClosed()
         try reporting {
             let environment = ProcessInfo.processInfo.environment
             let logger = Logger(label: "hcqd") { _ in JournalLogHandler(environment: environment) }

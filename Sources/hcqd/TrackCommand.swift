@@ -2,6 +2,7 @@ import ArgumentParser
 import Evaluation
 import Events
 import Foundation
+import Pipeline
 import Scene
 import Tracking
 
@@ -66,7 +67,7 @@ struct TrackCommand: ParsableCommand {
                 }
             let text = boxes.map(\.line).joined()
             if output == "-" {
-                FileHandle.standardOutput.write(Data(text.utf8))
+                guard StandardStream.output.write(text) else { throw ReplayError.outputClosed }
             } else {
                 try Data(text.utf8).write(to: URL(filePath: output))
             }

@@ -60,6 +60,18 @@ internal import Testing
         #expect(matching { $0.since = start + 15_000_000 } == ["events_dropped"])
     }
 
+    @Test func compressedLogsAreNoGarbageAndAreNamed() throws {
+        defer { removeAll() }
+        try FileManager.default.createDirectory(
+            atPath: directory + "/pictures.jsonl", withIntermediateDirectories: true)
+        let log = directory + "/door.jsonl"
+        try Data(Self.lines.joined()).write(to: URL(filePath: log))
+        try Data([0x1f, 0x8b, 8, 0, 0x0a, 0x0a]).write(to: URL(filePath: log + ".2.gz"))
+        #expect(throws: CompressedLog(path: log + ".2.gz")) { try LogReader.read(log + ".2.gz") { _, _ in } }
+        #expect(try LogReader.files([directory]) == [log])
+        #expect(try LogReader.compressedParts(of: [log, "-"]) == [log + ".2.gz"])
+    }
+
     @Test func putsTogetherWhatHappened() {
         let camera = digest.cameras[0]
         #expect(camera.people.count == 2)

@@ -1,5 +1,4 @@
 internal import Events
-internal import Foundation
 public import Logging
 
 /// FlyingFox has a `Logging` of its own, beside which swift-log's name cannot be spelled out.
@@ -22,7 +21,7 @@ public struct JournalLogHandler: LogHandler {
         let place = metadata["camera"].map { "camera \($0): " } ?? ""
         // A line of the journal is a line: what came from outside may hold anything.
         let text = String("\(place)\(event.message)".map { $0.isNewline ? " " : $0 })
-        FileHandle.standardError.write(Data((prefix(event.level) + text + "\n").utf8))
+        StandardStream.error.write(prefix(event.level) + text + "\n")
     }
 
     private func prefix(_ level: Logger.Level) -> String {

@@ -85,7 +85,7 @@ public final class ProgressPrinter: Sendable {
         if drew { Self.write("\r\u{1B}[K") }
     }
 
-    private static func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+    private static func write(_ text: String) { StandardStream.error.write(text) }
 
     private static func terminalWidth() -> Int {
         var size = winsize()

@@ -22,7 +22,7 @@ final class ReplayTeller: @unchecked Sendable {
         let views = options.pictureDirectory.map { directory in
             BestViewKeeper(
                 directory: directory, isRedacted: options.redact, events: options.events, waits: true,
-                complain: { FileHandle.standardError.write(Data("hcqd: \($0)\n".utf8)) })
+                complain: { StandardStream.error.write("hcqd: \($0)\n") })
         }
         story = CameraStory(
             camera: camera, firstOrdinal: 1, tracking: options.tracking, events: options.events, views: views)
