@@ -50,6 +50,40 @@ internal import Testing
         #expect(try JSONSchema.complaints(about: read()) == "")
     }
 
+    /// logrotate with `dateext`, then a crash before the next line: the story goes on from the dated file.
+    @Test func aCrashRightAfterADatedRenamingIsCompleted() throws {
+        defer { removeAll() }
+        let first = try open()
+        first.append([Made.start(1, at: 0), Made.end(1, at: 1)])
+        try first.close(nextOrdinal: 2)
+        try FileManager.default.moveItem(atPath: paths.active, toPath: paths.active + ".1")
+        var crashed: EventLog? = try open()
+        crashed?.append([Made.start(2, at: 2)])
+        crashed?.flush()
+        try FileManager.default.moveItem(atPath: paths.active, toPath: paths.active + "-20260131")
+        crashed = nil
+        let next = try openAfterACrash()
+        try next.close(nextOrdinal: 3)
+        #expect(try lines().map(\.seq) == [4])
+        #expect(try lines().map(\.type) == ["end"])
+        #expect(try LogReader.files([paths.active]).count == 3)
+    }
+
+    @Test func numbersOfLogsThatAreGoneAreNotGivenAgain() throws {
+        defer { removeAll() }
+        for ordinal: UInt64 in 1...3 {
+            let log = try open()
+            log.append([Made.start(ordinal, at: 0), Made.end(ordinal, at: 1)])
+            try log.close(nextOrdinal: ordinal + 1)
+            if ordinal == 1 { try FileManager.default.moveItem(atPath: paths.active, toPath: paths.active + ".1") }
+        }
+        try FileManager.default.removeItem(atPath: paths.active)
+        let next = try open()
+        next.append([Made.start(4, at: 2)])
+        try next.close(nextOrdinal: 5)
+        #expect(try lines().map(\.seq) == [7])
+    }
+
     @Test func aCrashIsCompletedAtTheNextStart() throws {
         defer { removeAll() }
         var crashed: EventLog? = try open()

@@ -26,8 +26,8 @@ private final class HandLog {
 
     func writePiece(_ text: String) { handle.write(Data(text.utf8)) }
 
-    func rotate(to suffix: String) throws {
-        try FileManager.default.moveItem(atPath: path, toPath: path + "." + suffix)
+    func rotate(to suffix: String, mark: String = ".") throws {
+        try FileManager.default.moveItem(atPath: path, toPath: path + mark + suffix)
         try Data().write(to: URL(fileURLWithPath: path))
         handle = try #require(FileHandle(forWritingAtPath: path))
     }
@@ -68,6 +68,14 @@ private final class Reader {
         #expect(try follower.numbers() == [])
         log.writePiece("\"type\":\"end\"}\n")
         #expect(try follower.numbers() == [1])
+    }
+
+    @Test func goesThroughFilesThatLogrotateDated() throws {
+        let log = try HandLog()
+        log.write(1...4)
+        try log.rotate(to: "20260131", mark: "-")
+        log.write(5...6)
+        #expect(try Reader(log.path, from: 3).numbers() == [3, 4, 5, 6])
     }
 
     @Test func goesThroughOldFilesInOrderAndOverRotations() throws {

@@ -28,18 +28,30 @@ struct LogRecovery {
         self.files = files
         self.camera = camera
         session = state?.sessionSequence ?? 1
-        var logs = try LogPaths.rotated(paths, files)
+        var logs = try inOrder(try LogPaths.rotated(paths, files))
         if try files.facts(paths.active) != nil {
             cutBytes = try Self.cutTornLine(paths.active, files).bytes
             logs.append(paths.active)
         }
         for log in try logs[startIndex(in: logs)...] { try read(log) }
-        if let last {
+        if let last, last.sequence + 1 >= session {
             nextSequence = last.sequence + 1
         } else if let state {
+            // The newest logs are gone: a number that may have been theirs is not given again.
             nextSequence = state.nextSequence
         }
         finishStories()
+    }
+
+    /// Logs that were put aside, by the first number in them: their names may be anybody's.
+    private func inOrder(_ logs: [String]) throws(SystemFailure) -> [String] {
+        var found: [(first: UInt64, path: String)] = []
+        for log in logs {
+            let number = log.split(separator: ".").last.flatMap { $0.count >= 12 ? UInt64($0) : nil }
+            let first = if let number { number } else { try firstSequence(log) ?? 0 }
+            found.append((first, log))
+        }
+        return found.sorted { $0.first < $1.first }.map(\.path)
     }
 
     /// The last log that begins before the session does; the first one when none is known to.
@@ -179,15 +191,23 @@ extension LogPaths {
     /// The logs that were put aside, oldest first.
     static func rotated(_ paths: LogPaths, _ files: any FileSystem) throws(SystemFailure) -> [String] {
         let prefix = paths.name + "."
-        let names = try files.list(paths.directory).filter {
-            $0.hasPrefix(prefix) && !$0.dropFirst(prefix.count).isEmpty
-                && $0.dropFirst(prefix.count).allSatisfy(\.isNumber)
-        }
-        // logrotate numbers backwards: .2 is older than .1; our own numbers have 12 digits and rise.
+        let names = try files.list(paths.directory).filter { isPart($0, of: paths.name) }
+        // logrotate numbers backwards: .2 is older than .1, or gives them a date; our own numbers have 12 digits and rise.
+        let (dated, numbered) = (names.filter { !$0.hasPrefix(prefix) }, names.filter { $0.hasPrefix(prefix) })
         let (own, foreign) = (
-            names.filter { $0.count >= prefix.count + 12 }, names.filter { $0.count < prefix.count + 12 }
+            numbered.filter { $0.count >= prefix.count + 12 }, numbered.filter { $0.count < prefix.count + 12 }
         )
         let oldFirst = foreign.sorted { Int($0.dropFirst(prefix.count)) ?? 0 > Int($1.dropFirst(prefix.count)) ?? 0 }
-        return (own + oldFirst).map { paths.directory + "/" + $0 }
+        return (dated.sorted() + own + oldFirst).map { paths.directory + "/" + $0 }
+    }
+
+    /// Whether a file is a log that was put aside: `door.jsonl.000000000001`, `door.jsonl.1`, or with logrotate's
+    /// `dateext` `door.jsonl-20260131`.
+    private static func isPart(_ found: String, of name: String) -> Bool {
+        guard found.hasPrefix(name), let mark = found.dropFirst(name.count).first, mark == "." || mark == "-" else {
+            return false
+        }
+        let rest = found.dropFirst(name.count + 1)
+        return rest.first?.isNumber == true && rest.allSatisfy { $0.isNumber || (mark == "-" && $0 == "-") }
     }
 }

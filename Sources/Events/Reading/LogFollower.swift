@@ -107,7 +107,8 @@ public struct LogFollower: Sendable {
         let (directory, name) = LogPaths.split(path)
         guard try files.facts(directory)?.isDirectory == true else { return }
         var candidates: [(first: UInt64, file: OpenFile)] = []
-        for found in try files.list(directory) where found == name || found.hasPrefix(name + ".") {
+        for found in try files.list(directory)
+        where found == name || found.hasPrefix(name + ".") || found.hasPrefix(name + "-") {
             let full = directory + "/" + found
             // A file that is removed meanwhile is none.
             guard let number = try? files.open(full, flags: O_RDONLY) else {
