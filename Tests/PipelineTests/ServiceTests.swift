@@ -60,6 +60,15 @@ final class NotifySocket {
         notifier.ready(status: "")
     }
 
+    /// A page elsewhere can have a name that begins like an address and lead it here.
+    @Test(arguments: [
+        ("localhost", true), ("127.0.0.1", true), ("127.1.2.3", true), ("::1", true), ("127.example.org", false),
+        ("127.0.0.1.example.org", false), ("127.0.0.1.2", false), ("0.0.0.0", false), ("", false),
+    ])
+    func onlyNamesOfThisMachineAreLoopback(host: String, expected: Bool) {
+        #expect(HTTPSettings.isLoopback(host) == expected)
+    }
+
     @Test func aLoopIsStuckWhenAStepTakesLongerThanItSaid() {
         let watch = LoopWatch()
         let reader = watch.loop("camera door")

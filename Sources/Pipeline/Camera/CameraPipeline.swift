@@ -15,6 +15,8 @@ struct CameraSurroundings: Sendable {
     /// Whether frames keep their picture, for the live page.
     let keepsPictures: Bool
     let onMoment: @Sendable (LiveMoment) -> Void
+    /// No moment follows.
+    let onEnd: @Sendable (CameraID) -> Void
     /// Events and their lines.
     let onEvents: @Sendable ([Event], [[UInt8]]) -> Void
 }
@@ -138,6 +140,7 @@ final class CameraPipeline: Sendable {
         loop.enter("close", within: 30)
         let reason = endReason ?? .endOfStream
         do { try teller?.close(reason) } catch { logger.error("\(error)") }
+        shared.onEnd(id)
         life.withLock { life in
             life.state = .stopped
             life.teller = nil

@@ -19,9 +19,11 @@ public struct HTTPSettings: Codable, Sendable, Equatable, CheckedSettings {
         case pictureFPS = "picture_fps"
     }
 
-    var isLoopback: Bool {
-        address == "::1" || address == "localhost"
-            || (address.hasPrefix("127.") && address.split(separator: ".").count == 4)
+    var isLoopback: Bool { Self.isLoopback(address) }
+
+    /// Whether a name or an address always stands for this machine; `127.0.0.1.example` does not.
+    static func isLoopback(_ host: String) -> Bool {
+        host == "localhost" || host == "::1" || (host.hasPrefix("127.") && isAddress(host))
     }
 
     /// Whether a text is an IPv4 or IPv6 address.

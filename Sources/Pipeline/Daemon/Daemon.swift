@@ -159,7 +159,7 @@ public final class Daemon: @unchecked Sendable {
             watch: watch)
         return CameraSurroundings(
             engine: engine, watch: watch, secrets: Secrets(environment: environment), logger: logger,
-            keepsPictures: configuration.http.enabled, onMoment: { live.show($0) },
+            keepsPictures: configuration.http.enabled, onMoment: { live.show($0) }, onEnd: { live.forget($0) },
             onEvents: { ears.hear($0, $1) })
     }
 }

@@ -107,6 +107,10 @@ final class DaemonServices: @unchecked Sendable {
             logger.error("http is off: the token ${\(error.name)} stands for nothing")
             return nil
         }
+        guard configuration.http.token.isEmpty || !token.isEmpty else {
+            logger.error("http is off: the token \(configuration.http.token) is empty")
+            return nil
+        }
         let subjects = HTTPSubjects(
             fleet: fleet, watch: watch, live: LivePainter(live, settings: configuration.rendering),
             startedAt: startedAt,

@@ -22,16 +22,20 @@ struct EventFeed {
             return refuse(.badRequest, "from must be a whole number\n")
         }
         let last = request.query["last"].flatMap { UInt64($0) } ?? 0
-        let cameras = subjects.fleet.all.map(\.id).filter { wanted.map { [name = $0.name] in $0 == name } ?? true }
+        let cameras = subjects.fleet.all.filter { wanted.map { [name = $0.id.name] in $0 == name } ?? true }
         guard wanted == nil || !cameras.isEmpty else {
             return refuse(.notFound, "there is no camera '\(wanted ?? "")'\n")
         }
         let resumed = Self.positions(request.headers[HTTPHeader("Last-Event-ID")] ?? "")
         let followers = cameras.map { camera in
-            let path = LogPaths(camera: camera, directory: subjects.logs).active
-            let start = resumed[LogPaths.fileName(camera)].map { $0 &+ 1 } ?? from.flatMap { UInt64($0) }
-            let end = LogFollower.end(of: path)
-            return (LogPaths.fileName(camera), LogFollower(path, from: start ?? end - min(last, end)))
+            let (name, path) = (
+                LogPaths.fileName(camera.id), LogPaths(camera: camera.id, directory: subjects.logs).active
+            )
+            // The writer knows it also when the file was just put aside.
+            let end = camera.log?.status.nextSequence ?? LogFollower.end(of: path)
+            // Who has seen more than there is saw another log, such as one in another directory.
+            let start = resumed[name].map { $0 < end ? $0 + 1 : 1 } ?? from.flatMap { UInt64($0) }
+            return (name, LogFollower(path, from: start ?? end - min(last, end)))
         }
         let types = request.query["types"].map { Set($0.split(separator: ",").map(String.init)) }
         let reader = FeedReader(followers, types: types)

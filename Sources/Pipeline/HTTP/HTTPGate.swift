@@ -13,8 +13,8 @@ struct HTTPGate: Sendable {
         guard !token.isEmpty else {
             // A page elsewhere must not read this one through a name that it points here (DNS rebinding).
             let host = request.headers[.host].map { Self.hostName($0) } ?? "localhost"
-            let isHere = host == "localhost" || host == "::1" || host.hasPrefix("127.")
-            return isHere ? nil : .text(.forbidden, "ask by the address \(address)\n")
+            return HTTPSettings.isLoopback(host.lowercased())
+                ? nil : .text(.forbidden, "ask by the address \(address)\n")
         }
         let bearer = request.headers[.authorization].flatMap {
             $0.lowercased().hasPrefix("bearer ") ? String($0.dropFirst(7)) : nil

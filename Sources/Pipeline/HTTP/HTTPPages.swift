@@ -19,7 +19,7 @@ struct HTTPPages: Sendable {
         guard request.method == .GET else { return .text(.methodNotAllowed, "only GET is answered here\n") }
         if request.path == "/healthz" { return health() }
         if let refusal = HTTPGate(address: settings.address, token: token).refusal(of: request) { return refusal }
-        let parts = request.path.split(separator: "/").map { $0.removingPercentEncoding ?? String($0) }
+        let parts = request.path.split(separator: "/").map(String.init)
         switch parts.count {
         case 0: return WebFiles.answer("live.html") ?? missing
         case 2 where parts[0] == "web": return WebFiles.answer(parts[1]) ?? missing

@@ -81,7 +81,7 @@ public struct ZoneDesk: Sendable {
     private static func answer(_ request: HTTPRequest, _ pages: ZonePages, _ gate: HTTPGate) async -> HTTPResponse {
         guard request.method == .GET else { return .text(.methodNotAllowed, "only GET is answered here\n") }
         if let refusal = gate.refusal(of: request) { return refusal }
-        let parts = request.path.split(separator: "/").map { $0.removingPercentEncoding ?? String($0) }
+        let parts = request.path.split(separator: "/").map(String.init)
         if parts.isEmpty {
             let name = pages.camera.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
             return HTTPResponse(statusCode: .seeOther, headers: HTTPHeaders([.location: "/cameras/\(name)/zones"]))

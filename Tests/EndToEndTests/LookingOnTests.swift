@@ -1,0 +1,73 @@
+import Foundation
+import TestTools
+import Testing
+
+/// Who may look on, and what is left to see when the configuration changes.
+@Suite(.serialized) struct LookingOnTests {
+    private let folder: Scratch
+    private let camera: StreetCamera
+
+    init() throws {
+        folder = try Scratch()
+        _ = try Hcqd.model(in: folder)
+        camera = try StreetCamera(in: folder)
+    }
+
+    private func answer(_ daemon: LiveDaemon, _ page: String, _ header: String = "X-None: 1") throws -> String {
+        let url = "http://127.0.0.1:\(daemon.port)/\(page)"
+        return try Hcqd.run(
+            "/usr/bin/curl", ["-s", "-m", "3", "-o", folder.path("body"), "-w", "%{http_code}", "-H", header, url],
+            in: folder
+        ).text
+    }
+
+    @Test func nothingOfACameraThatWasTakenAwayIsShownAndNoOneElseLooksOn() throws {
+        let (stays, fifo) = ("  stays: {url: \"\(camera.address)cam\"}\n", folder.path("fifo"))
+        try #require(mkfifo(fifo, 0o600) == 0)
+        let daemon = try LiveDaemon(
+            cameras: stays + """
+                  goes: {url: "\(camera.address)cam"}
+                  pipe: {url: "\(fifo)", connection: {connect_timeout_s: 1}}
+                """, in: folder, environment: ["NONE": ""])
+        for name in ["stays", "goes"] {
+            #expect(holds(within: 30) { (try? answer(daemon, "cameras/\(name)/picture.jpg")) == "200" })
+        }
+        try daemon.waitForLines("pipe") { $0.contains { $0.reason == "timeout_connect" } }
+        #expect(try answer(daemon, "cameras", "Host: LOCALHOST:80") == "200")
+        for host in ["127.example.org", "127.0.0.1.example.org:8686", "example.org"] {
+            #expect(try answer(daemon, "cameras", "Host: \(host)") == "403")
+        }
+        // A browser that saw another log's lines, with higher numbers, gets this one from its beginning.
+        _ = try answer(daemon, "events?camera=stays", "Last-Event-ID: stays:999999")
+        #expect(try String(contentsOfFile: folder.path("body"), encoding: .utf8).contains("id: stays:1\n"))
+
+        try daemon.configure(cameras: stays)
+        daemon.signal(SIGHUP)
+        #expect(holds(within: 30) { (try? answer(daemon, "cameras/goes/picture.jpg")) == "404" })
+        #expect(try answer(daemon, "cameras/stays/picture.jpg") == "200")
+
+        // A token that stands for an empty text is none; everybody could look on.
+        try LiveDaemon.yaml(cameras: stays, port: daemon.port, folder: folder).replacing(
+            "http: {", with: "http: {address: 0.0.0.0, token: \"${NONE}\", "
+        ).write(toFile: folder.path("c.yaml"), atomically: true, encoding: .utf8)
+        daemon.signal(SIGHUP)
+        #expect(holds(within: 30) { daemon.journal.contains("http is off: the token ${NONE} is empty") })
+        #expect(try answer(daemon, "cameras") == "000")
+        let ending = daemon.stop()
+        #expect(ending.status == 0)
+        #expect(ending.seconds < 5)
+    }
+
+    @Test func aPipeIsReplayedLikeAFile() throws {
+        try folder.ffmpeg("-f", "h264", "-r", "10", "-i", "day.h264", "-t", "2", "-c", "copy", "short.ts")
+        let options = ["--camera", "clip", "--model", "net.safetensors", "--threshold", "0.3"]
+        let file = try Hcqd.run(Hcqd.binary.path, ["--replay", "short.ts", "--output", "file"] + options, in: folder)
+        #expect(file.status == 0, "\(file.errors)")
+        let command =
+            "cat short.ts | '\(Hcqd.binary.path)' --replay /dev/stdin --output pipe \(options.joined(separator: " "))"
+        let pipe = try Hcqd.run("/bin/sh", ["-c", command], in: folder)
+        #expect(pipe.status == 0, "\(pipe.errors)")
+        #expect(try folder.data("pipe/clip.jsonl") == folder.data("file/clip.jsonl"))
+        #expect(try Hcqd.run("events", ".", "-f", in: folder).status == 64)
+    }
+}
