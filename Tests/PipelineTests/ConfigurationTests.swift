@@ -107,6 +107,10 @@ private func problems(_ yaml: String) throws -> [String] {
                 + "f.yaml:1: log.keep_days: -1.5 is out of range, allowed is 0.0001...1000000\n"
                 + "f.yaml:1: log.keep_bytes: 10000000000000000 is out of range, allowed is 65536...1000000000000000"
         ),
+        (
+            "cameras: {\"a\\tb\": {url: x}}",
+            "f.yaml:1: cameras.a\tb: found 'a\tb'; allowed: a name of 1...64 bytes without /, +, # and control characters"
+        ),
         ("tracking: {birth_overlap: 1.1}", "f.yaml:1: tracking.birth_overlap: found 1.1; allowed: 0...1"),
         ("http: {picture_fps: 31}", "f.yaml:1: http.picture_fps: found 31; allowed: 0.1...30 per second"),
         ("hooks: {webhook: ftp://x}", "f.yaml:1: hooks.webhook: found 'ftp://x'; allowed: an http or https URL"),

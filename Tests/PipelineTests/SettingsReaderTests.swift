@@ -85,6 +85,13 @@ private func problems<T: Codable>(_ yaml: String, defaults: T) -> [String] {
             ])
     }
 
+    @Test func aNumberInQuotesIsText() {
+        #expect(
+            problems("inner: {long_name: '7'}", defaults: Sample()) == [
+                "f.yaml:1: inner.long_name: found '7' in quotes, which is text; allowed: a whole number"
+            ])
+    }
+
     @Test func theRestIsReadAlsoWhereThereIsNoDefault() {
         let yaml = "list:\n- {limit: soon}\n- {long_name: x, ratio: 1, oops: 1}\n- 4\nmode: tpc\n"
         #expect(

@@ -217,10 +217,14 @@ public struct CameraSettings: Codable, Sendable, Equatable, DefaultSettings {
                 SettingProblem(path: ["url"], found: "nothing", allowed: "this key is required: a URL or a path"))
         }
         if name.isEmpty || name.utf8.count > 64
-            || name.contains(where: { $0 == "/" || $0.isNewline || "+#".contains($0) })
+            || name.unicodeScalars.contains(where: {
+                "/+#".unicodeScalars.contains($0) || $0.properties.generalCategory == .control
+            })
         {
             problems.append(
-                SettingProblem(path: [], found: "'\(name)'", allowed: "a name of 1...64 bytes without /, + and #"))
+                SettingProblem(
+                    path: [], found: "'\(name)'",
+                    allowed: "a name of 1...64 bytes without /, +, # and control characters"))
         }
         if let fps, let problem = SettingProblem.outside(0.05...240, "fps", fps, unit: "per second") {
             problems.append(problem)

@@ -118,7 +118,12 @@ protocol DefaultSettings: Encodable {
 func describe(_ node: Node?) -> String {
     switch node {
     case nil: "nothing"
-    case .scalar(let scalar)?: scalar.string.isEmpty ? "nothing" : "'\(scalar.string)'"
+    case .scalar(let scalar)?:
+        scalar.string.isEmpty
+            ? "nothing"
+            : "'\(scalar.string)'"
+                + ([.singleQuoted, .doubleQuoted].contains(scalar.style) && Double(scalar.string) != nil
+                    ? " in quotes, which is text" : "")
     case .mapping?: "a group of keys"
     case .sequence?: "a list"
     case .alias?: "an alias"
