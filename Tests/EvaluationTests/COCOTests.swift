@@ -18,9 +18,9 @@ import Testing
     }
 
     private func evaluated(
-        _ folder: String, _ task: COCOTask, withoutSmall: Bool
+        _ folder: String, _ task: COCOTask, withoutSmall: Bool, results name: String = "results.json"
     ) throws -> [(name: String, value: Double)] {
-        let results = folder + "/results.json"
+        let results = folder + "/" + name
         return try COCOEvaluation(
             COCODataset(contentsOf: folder + "/truth.json"), results: COCOResult.read(results), resultsPath: results,
             task: task, withoutSmall: withoutSmall
@@ -86,6 +86,44 @@ import Testing
         }
     }
 
+    @Test func crowdsMayBeTrueOrFalse() throws {
+        let crowd = box(2, "[50, 50, 50, 50]", crowd: 1).replacing("\"iscrowd\": 1", with: "\"iscrowd\": true")
+        let person = box(1, "[10, 10, 20, 20]").replacing("\"iscrowd\": 0", with: "\"iscrowd\": false")
+        let results = "[\(result("[60, 60, 20, 20]", 0.9)), \(result("[10, 10, 20, 20]", 0.8))]"
+        #expect(try abs(figures(truth(person + "," + crowd), results, .bbox)["AP"]! - 1) < 1e-9)
+    }
+
+    /// In pycocotools the box of a pose goes around all joints, also those that were hardly seen.
+    @Test func boxesOfJointsGoAroundAllOfThem() throws {
+        let joints = [10, 10, 0.01, 30, 30] + [Double](repeating: 20, count: 46)
+        let results = "[{\"image_id\": 7, \"category_id\": 1, \"keypoints\": \(joints), \"score\": 0.5}]"
+        #expect(try abs(figures(truth(box(1, "[10, 10, 20, 20]")), results, .bbox)["AP"]! - 1) < 1e-9)
+    }
+
+    @Test(arguments: [
+        ("\"width\": 100", "\"width\": 100.5", "images[0].width is not a whole number of 64 bits"),
+        ("\"id\": 7", "\"id\": 9223372036854775808", "images[0].id is not a whole number of 64 bits"),
+        ("\"image_id\": 7", "\"image_id\": 7.5", "annotations[0].image_id is not a whole number of 64 bits"),
+        ("\"area\": 400", "\"area\": 1e999", "annotations[0].area is not of type Double"),
+        ("\"iscrowd\": 0", "\"iscrowd\": \"no\"", "annotations[0].iscrowd is not a whole number of 64 bits"),
+    ])
+    func numbersThatDoNotFitAreToldByKey(sound: String, bad: String, reason: String) throws {
+        let text = truth(box(1, "[10, 10, 20, 20]")).replacing(sound, with: bad)
+        do {
+            _ = try figures(text, "[]", .bbox)
+            Issue.record("\(bad) was accepted")
+        } catch EvaluationError.badJSON(_, let found) { #expect(found == reason) }
+    }
+
+    @Test func resultsThatDoNotFitAreToldByKey() throws {
+        do {
+            _ = try figures(truth(""), "[\(result("[1, 1, 9, 9]", 0.5).replacing("7", with: "7.5"))]", .bbox)
+            Issue.record("a fraction of an id was accepted")
+        } catch EvaluationError.badJSON(_, let found) {
+            #expect(found == "[0].image_id is not a whole number of 64 bits")
+        }
+    }
+
     // pycocotools 2.0.11: encode of the polygon at 10 x 10.
     @Test func drawsPolygonsAsPycocotools() {
         let size = PixelSize(width: 10, height: 10)
@@ -104,12 +142,15 @@ import Testing
                 Reference.run("coco_figures.py", ["cases", "20", folder]) as? [[String: [[Double]]]])
             #expect(cases.count == 20)
             for (seed, expected) in cases.enumerated() {
-                for task in COCOTask.allCases {
-                    for (withoutSmall, values) in zip([false, true], try #require(expected[task.rawValue])) {
-                        let figures = try evaluated("\(folder)/\(seed)", task, withoutSmall: withoutSmall)
+                let judged =
+                    COCOTask.allCases.map { ($0.rawValue, $0, "results.json") } + [("joints", .bbox, "joints.json")]
+                for (name, task, results) in judged {
+                    for (withoutSmall, values) in zip([false, true], try #require(expected[name])) {
+                        let figures = try evaluated(
+                            "\(folder)/\(seed)", task, withoutSmall: withoutSmall, results: results)
                         #expect(figures.count == values.count)
                         for (figure, value) in zip(figures, values) {
-                            #expect(abs(figure.value - value) < 1e-6, "case \(seed) \(task) \(figure.name)")
+                            #expect(abs(figure.value - value) < 1e-6, "case \(seed) \(name) \(figure.name)")
                         }
                     }
                 }

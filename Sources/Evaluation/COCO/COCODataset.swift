@@ -107,7 +107,7 @@ extension COCOSegmentation: Codable {
 
     public init(from decoder: any Decoder) throws {
         if let values = try? decoder.container(keyedBy: Key.self) {
-            let sides = try values.decode([Int].self, forKey: .size)
+            let sides: [Int] = try values.read(.size)
             guard sides.count == 2, sides.allSatisfy({ $0 >= 0 && $0 < 1 << 20 }) else {
                 throw DecodingError.dataCorruptedError(
                     forKey: .size, in: values, debugDescription: "size is not [height, width]")
@@ -116,7 +116,7 @@ extension COCOSegmentation: Codable {
             if let text = try? values.decode(String.self, forKey: .counts) {
                 self = .compressed(text, size)
             } else {
-                self = .runs(try values.decode([UInt32].self, forKey: .counts), size)
+                self = .runs(try values.read(.counts), size)
             }
         } else {
             self = .polygons(try decoder.singleValueContainer().decode([[Double]].self))
@@ -146,12 +146,30 @@ private struct COCOFile: Decodable {
         let width: Int
         let height: Int
 
+        enum Key: String, CodingKey { case id, file_name, width, height }
+
+        init(from decoder: any Decoder) throws {
+            let values = try decoder.container(keyedBy: Key.self)
+            id = try values.read(.id)
+            file_name = try values.readIfPresent(.file_name)
+            width = try values.read(.width)
+            height = try values.read(.height)
+        }
+
         var hasPossibleSize: Bool { (0...65_535).contains(width) && (0...65_535).contains(height) }
     }
 
     struct Category: Decodable {
         let id: Int
         let name: String
+
+        enum Key: String, CodingKey { case id, name }
+
+        init(from decoder: any Decoder) throws {
+            let values = try decoder.container(keyedBy: Key.self)
+            id = try values.read(.id)
+            name = try values.read(.name)
+        }
     }
 
     struct Annotation: Decodable {
@@ -164,31 +182,47 @@ private struct COCOFile: Decodable {
 
         init(from decoder: any Decoder) throws {
             let values = try decoder.container(keyedBy: Key.self)
-            let box = try values.decodeIfPresent([Double].self, forKey: .bbox) ?? [0, 0, 0, 0]
+            let box = try values.readIfPresent(.bbox, as: [Double].self) ?? [0, 0, 0, 0]
             guard box.count == 4 else {
                 throw DecodingError.dataCorruptedError(
                     forKey: .bbox, in: values, debugDescription: "bbox is not [x, y, width, height]")
             }
-            let keypoints = try values.decodeIfPresent([Double].self, forKey: .keypoints) ?? []
+            let keypoints = try values.readIfPresent(.keypoints, as: [Double].self) ?? []
             guard keypoints.isEmpty || keypoints.count == 51 else {
                 throw DecodingError.dataCorruptedError(
                     forKey: .keypoints, in: values, debugDescription: "keypoints are not 51 numbers")
             }
             let labelled = stride(from: 2, to: keypoints.count, by: 3).count { keypoints[$0] > 0 }
-            category_id = try values.decodeIfPresent(Int.self, forKey: .category_id) ?? 1
+            category_id = try values.readIfPresent(.category_id) ?? 1
+            // Some tools write true and false.
+            let isCrowd =
+                try (try? values.readIfPresent(.iscrowd, as: Bool.self))
+                ?? ((values.readIfPresent(.iscrowd, as: Int.self) ?? 0) != 0)
             annotation = COCOAnnotation(
-                id: try values.decode(Int.self, forKey: .id), imageID: try values.decode(Int.self, forKey: .image_id),
-                box: box, area: try values.decodeIfPresent(Double.self, forKey: .area) ?? box[2] * box[3],
-                isCrowd: try values.decodeIfPresent(Int.self, forKey: .iscrowd) ?? 0 != 0,
-                segmentation: try values.decodeIfPresent(COCOSegmentation.self, forKey: .segmentation),
-                keypoints: keypoints,
-                labelledKeypoints: try values.decodeIfPresent(Int.self, forKey: .num_keypoints) ?? labelled)
+                id: try values.read(.id), imageID: try values.read(.image_id), box: box,
+                area: try values.readIfPresent(.area) ?? box[2] * box[3], isCrowd: isCrowd,
+                segmentation: try values.readIfPresent(.segmentation), keypoints: keypoints,
+                labelledKeypoints: try values.readIfPresent(.num_keypoints) ?? labelled)
         }
     }
 
     let images: [Image]
     let annotations: [Annotation]
     let categories: [Category]?
+}
+
+/// Of a number that its type cannot hold `JSONDecoder` only says that the file is no JSON; these say where it stands.
+extension KeyedDecodingContainer {
+    func readIfPresent<T: Decodable>(_ key: Key, as type: T.Type = T.self) throws -> T? {
+        do { return try decodeIfPresent(type, forKey: key) } catch let error as DecodingError { throw error } catch {
+            throw DecodingError.typeMismatch(
+                type, DecodingError.Context(codingPath: codingPath + [key], debugDescription: ""))
+        }
+    }
+
+    func read<T: Decodable>(_ key: Key) throws -> T {
+        try readIfPresent(key) ?? decode(T.self, forKey: key)
+    }
 }
 
 /// Decodes a JSON file; what is wrong is said with the place in the file.
@@ -208,7 +242,8 @@ private func reason(_ error: DecodingError) -> String {
     }
     switch error {
     case .keyNotFound(let key, let context): return "\(place(context)) has no \(key.stringValue)"
-    case .typeMismatch(let type, let context): return "\(place(context)) is not of type \(type)"
+    case .typeMismatch(let type, let context):
+        return "\(place(context)) is not \(type == Int.self ? "a whole number of 64 bits" : "of type \(type)")"
     case .valueNotFound(_, let context): return "\(place(context)) is null"
     case .dataCorrupted(let context): return "\(place(context)): \(context.debugDescription)"
     @unknown default: return "is not of COCO's form"

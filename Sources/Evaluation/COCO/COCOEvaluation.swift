@@ -140,7 +140,7 @@ private struct PictureBuilder {
         var truths: [Int: [COCOAnnotation]] = [:]
         for annotation in dataset.annotations { truths[annotation.imageID, default: []].append(annotation) }
         let known = Set(dataset.images.map(\.id))
-        let area = areaRule(results)
+        let source = source(results)
         var found: [Int: [Found]] = [:]
         for (index, result) in results.enumerated() {
             guard known.contains(result.image_id) else { throw .unknownImage(path: resultsPath, id: result.image_id) }
@@ -150,7 +150,7 @@ private struct PictureBuilder {
         var pictures: [COCOPicture] = []
         for image in dataset.images where images?.contains(image.id) ?? true {
             pictures.append(
-                try picture(image, truths: truths[image.id] ?? [], found: found[image.id] ?? [], area: area))
+                try picture(image, truths: truths[image.id] ?? [], found: found[image.id] ?? [], source: source))
         }
         return pictures
     }
@@ -160,28 +160,29 @@ private struct PictureBuilder {
         let result: COCOResult
     }
 
-    private enum AreaRule { case box, mask, keypoints }
+    private enum Source { case box, mask, keypoints }
 
-    /// pycocotools takes the area from what the first result has, for all of them.
-    private func areaRule(_ results: [COCOResult]) -> AreaRule {
+    /// pycocotools takes area and box from what the first result has, for all of them.
+    private func source(_ results: [COCOResult]) -> Source {
         guard let first = results.first else { return .box }
         if let box = first.bbox, !box.isEmpty { return .box }
-        return first.segmentation != nil ? .mask : .keypoints
+        if first.segmentation != nil { return .mask }
+        return first.keypoints != nil || task == .keypoints ? .keypoints : .box
     }
 
     private func picture(
-        _ image: COCOImage, truths: [COCOAnnotation], found: [Found], area: AreaRule
+        _ image: COCOImage, truths: [COCOAnnotation], found: [Found], source: Source
     ) throws(EvaluationError) -> COCOPicture {
         let best = found.sorted {
             $0.result.score != $1.result.score ? $0.result.score > $1.result.score : $0.index < $1.index
         }.prefix(most)
         var masks: [Mask] = []
-        if task == .segm || area == .mask {
+        if task == .segm || source == .mask {
             for one in best { masks.append(try mask(one, size: image.size)) }
         }
         var areas: [Double] = []
         for (i, one) in best.enumerated() {
-            areas.append(try self.area(one, rule: area, mask: masks.isEmpty ? nil : masks[i]))
+            areas.append(try area(one, source, mask: masks.isEmpty ? nil : masks[i]))
         }
         return COCOPicture(
             truths: truths.map { truth in
@@ -191,26 +192,18 @@ private struct PictureBuilder {
                     countsAsMatch: truth.id != 0)
             },
             detections: zip(best, areas).map { COCOPicture.Detection(score: $0.result.score, area: $1) },
-            similarity: try similarity(Array(best), masks, truths, size: image.size))
+            similarity: try similarity(Array(best), source, masks, truths, size: image.size))
     }
 
-    private func area(_ found: Found, rule: AreaRule, mask: Mask?) throws(EvaluationError) -> Double {
-        switch rule {
-        case .mask: return Double(mask?.area ?? 0)
-        case .box:
-            let box = try self.box(found)
-            return box[2] * box[3]
-        case .keypoints:
-            let keypoints = try keypoints(found)
-            let x = stride(from: 0, to: keypoints.count, by: 3).map { keypoints[$0] }
-            let y = stride(from: 1, to: keypoints.count, by: 3).map { keypoints[$0] }
-            return ((x.max() ?? 0) - (x.min() ?? 0)) * ((y.max() ?? 0) - (y.min() ?? 0))
-        }
+    private func area(_ found: Found, _ source: Source, mask: Mask?) throws(EvaluationError) -> Double {
+        if source == .mask { return Double(mask?.area ?? 0) }
+        let box = try box(found, source)
+        return box[2] * box[3]
     }
 
     /// `[detections][truths]`.
     private func similarity(
-        _ found: [Found], _ masks: [Mask], _ truths: [COCOAnnotation], size: PixelSize
+        _ found: [Found], _ source: Source, _ masks: [Mask], _ truths: [COCOAnnotation], size: PixelSize
     ) throws(EvaluationError) -> [Double] {
         var truthMasks: [Mask] = []
         if task == .segm && !found.isEmpty {
@@ -225,7 +218,7 @@ private struct PictureBuilder {
         for (d, one) in found.enumerated() {
             switch task {
             case .bbox:
-                let box = try box(one)
+                let box = try box(one, source)
                 values += truths.map { boxOverlap(box, $0.box, isCrowd: $0.isCrowd) }
             case .segm:
                 values += zip(truths, truthMasks).map { maskOverlap(masks[d], $1, isCrowd: $0.isCrowd) }
@@ -237,7 +230,15 @@ private struct PictureBuilder {
         return values
     }
 
-    private func box(_ found: Found) throws(EvaluationError) -> [Double] {
+    private func box(_ found: Found, _ source: Source) throws(EvaluationError) -> [Double] {
+        if source == .keypoints {
+            // Around all joints, whatever their confidence.
+            let joints = try keypoints(found)
+            let x = stride(from: 0, to: joints.count, by: 3).map { joints[$0] }
+            let y = stride(from: 1, to: joints.count, by: 3).map { joints[$0] }
+            let (left, top) = (x.min() ?? 0, y.min() ?? 0)
+            return [left, top, (x.max() ?? 0) - left, (y.max() ?? 0) - top]
+        }
         if let box = found.result.bbox, box.count == 4 { return box }
         if found.result.bbox == nil, let mask = found.result.segmentation?.mask(size: PixelSize(width: 0, height: 0)) {
             let (w, h) = (Double(mask.size.width), Double(mask.size.height))

@@ -29,6 +29,14 @@ public struct COCOResult: Codable, Sendable, Equatable {
         self.score = score
     }
 
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(
+            image_id: try values.read(.image_id), category_id: try values.read(.category_id),
+            bbox: try values.readIfPresent(.bbox), segmentation: try values.readIfPresent(.segmentation),
+            keypoints: try values.readIfPresent(.keypoints), score: try values.read(.score))
+    }
+
     /// A person found in a picture of `size`.
     /// - Parameter scoredAs: which score is taken: detection, segmentation or pose.
     public init(_ person: Person, image: Int, category: Int = 1, size: PixelSize, scoredAs task: COCOTask = .bbox) {

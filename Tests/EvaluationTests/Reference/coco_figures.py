@@ -1,7 +1,8 @@
 """What pycocotools says of COCO results.
 
 python coco_figures.py cases N FOLDER    writes N random, awkward cases FOLDER/0/truth.json, FOLDER/0/results.json ...
-    and prints JSON: a list of {task: [figures, figures without small people]}
+    and prints JSON: a list of {task: [figures, figures without small people]}; "joints" are boxes by FOLDER/0/joints.json,
+    the same results with nothing but joints
 python coco_figures.py judge TRUTH RESULTS bbox|segm|keypoints [no-small]    prints JSON: the figures in COCOeval's order
 """
 
@@ -85,7 +86,8 @@ def person(random, image, number):
         "id": number, "image_id": image["id"], "category_id": 1 if random.random() < 0.9 else 2,
         "bbox": [float(v) for v in (x, y, w, h)], "segmentation": outline, "keypoints": joints,
         "area": float(masks.area(mask)) if random.random() < 0.8 else float(w * h),
-        "iscrowd": int(random.random() < 0.15), "num_keypoints": sum(v > 0 for v in joints[2::3])}
+        # Some tools write true and false.
+        "iscrowd": (bool if number % 2 else int)(random.random() < 0.15), "num_keypoints": sum(v > 0 for v in joints[2::3])}
 
 
 def found(random, image, people):
@@ -136,6 +138,9 @@ def make(seed, folder):
         json.dump({"images": images, "annotations": people, "categories": categories}, file)
     with open(f"{folder}/results.json", "w") as file:
         json.dump(results, file)
+    with open(f"{folder}/joints.json", "w") as file:
+        keys = ("image_id", "category_id", "keypoints", "score")
+        json.dump([{key: result[key] for key in keys} for result in results], file)
 
 
 def cases(count, folder):
@@ -147,6 +152,8 @@ def cases(count, folder):
         truth, results = str(place / "truth.json"), str(place / "results.json")
         figures.append({task: [judge(truth, results, task, small) for small in (False, True)]
                         for task in ("bbox", "segm", "keypoints")})
+        joints = str(place / "joints.json")
+        figures[-1]["joints"] = [judge(truth, joints, "bbox", small) for small in (False, True)]
     return figures
 
 
