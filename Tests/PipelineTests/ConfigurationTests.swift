@@ -78,6 +78,15 @@ private func problems(_ yaml: String) throws -> [String] {
             "f.yaml:1: cameras.door.url: found 'rtsp:///cam'; allowed: rtsp://HOST/PATH: the host is missing"
         ),
         (
+            "cameras:\n  door:\n    url: rtsp://ann:secret@192.0.2.10:70000/cam",
+            "f.yaml:3: cameras.door.url: found 'rtsp://***@192.0.2.10:70000/cam'; allowed: rtsp://HOST:PORT/PATH with a port of 1...65535"
+        ),
+        (
+            "cameras: {door: {url: 'http://[2001:db8::1]:99999999999999999999?x'}}",
+            "f.yaml:1: cameras.door.url: found 'http://[2001:db8::1]:99999999999999999999?x'; "
+                + "allowed: http://HOST:PORT/PATH with a port of 1...65535"
+        ),
+        (
             "cameras: {door: {url: x, connection: {read_timeout_s: -5}}}",
             "f.yaml:1: cameras.door.connection.read_timeout_s: found -5; allowed: 0.1...600 seconds"
         ),

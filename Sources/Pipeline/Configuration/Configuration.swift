@@ -205,9 +205,17 @@ public struct CameraSettings: Codable, Sendable, Equatable, DefaultSettings {
                 allowed: "\(knownSchemes.map { "\($0)://" }.joined(separator: ", ")) or a path" + nearest)
         }
         let rest = url.dropFirst(scheme.count + 3)
-        guard scheme != "file", rest.isEmpty || "/?#".contains(rest[rest.startIndex]) else { return nil }
-        return SettingProblem(
-            path: ["url"], found: "'\(redactedURL(url))'", allowed: "\(scheme)://HOST/PATH: the host is missing")
+        guard scheme != "file" else { return nil }
+        func problem(_ allowed: String) -> SettingProblem {
+            SettingProblem(path: ["url"], found: "'\(redactedURL(url))'", allowed: "\(scheme)://\(allowed)")
+        }
+        let host = rest.prefix { !"/?#".contains($0) }
+        if host.isEmpty { return problem("HOST/PATH: the host is missing") }
+        // What stands for a secret is not looked at.
+        if let port = host.wholeMatch(of: /.*:([0-9]+)/)?.1, !(1...65_535).contains(Int(port) ?? .max) {
+            return problem("HOST:PORT/PATH with a port of 1...65535")
+        }
+        return nil
     }
 
     func problems(name: String) -> [SettingProblem] {
