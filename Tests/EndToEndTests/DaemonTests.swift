@@ -185,6 +185,14 @@ import Testing
             let check = try Hcqd.run("/bin/sh", ["-c", "promtool check metrics < metrics.txt"], in: folder)
             #expect(check.status == 0, "\(check.text)\(check.errors)")
         }
+        // Load balancers ask by HEAD, and the connection goes on.
+        let urls = ["healthz", "metrics", "cameras/none/picture.jpg"].map { "http://127.0.0.1:\(daemon.port)/\($0)" }
+        let heads = try Hcqd.run("/usr/bin/curl", ["-s", "-m", "5", "-I"] + urls, in: folder)
+        #expect(heads.status == 0)
+        #expect(heads.text.components(separatedBy: "HTTP/1.1 200 ").count == 3, "\(heads.text)")
+        #expect(heads.text.contains("HTTP/1.1 404 ") && heads.text.contains("Content-Length: 3\r\n"))
+        let posted = try Hcqd.run("/usr/bin/curl", ["-s", "-m", "5", "-d", "x", urls[0]], in: folder)
+        #expect(posted.text == "only GET and HEAD are answered here\n")
         #expect(daemon.get("cameras")?.contains("\"state\":\"online\"") == true)
         #expect(daemon.get("")?.contains("<title>hcqd</title>") == true)
         let feed = try Hcqd.run(

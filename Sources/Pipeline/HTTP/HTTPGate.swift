@@ -48,6 +48,20 @@ struct HTTPGate: Sendable {
     }
 }
 
+extension HTTPRequest {
+    /// The page for GET, the same without its body for HEAD (RFC 9110, 9.3.2), and nothing else.
+    func answered(by page: (HTTPRequest) async -> HTTPResponse) async -> HTTPResponse {
+        guard [.GET, .HEAD].contains(method) else {
+            return .text(.methodNotAllowed, "only GET and HEAD are answered here\n")
+        }
+        let whole = await page(self)
+        guard method == .HEAD, case .httpBody(let body) = whole.payload else { return whole }
+        var head = HTTPResponse(statusCode: whole.statusCode, headers: whole.headers)
+        if let count = body.count { head.headers[.contentLength] = String(count) }
+        return head
+    }
+}
+
 extension HTTPResponse {
     /// An answer that no browser keeps or guesses about, and whose page loads nothing from elsewhere.
     static func content(_ type: String, _ body: Data, status: HTTPStatusCode = .ok) -> HTTPResponse {

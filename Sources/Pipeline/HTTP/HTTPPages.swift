@@ -16,7 +16,10 @@ struct HTTPPages: Sendable {
     }
 
     func answer(_ request: HTTPRequest) async -> HTTPResponse {
-        guard request.method == .GET else { return .text(.methodNotAllowed, "only GET is answered here\n") }
+        await request.answered { await page($0) }
+    }
+
+    private func page(_ request: HTTPRequest) async -> HTTPResponse {
         if request.path == "/healthz" { return health() }
         if let refusal = HTTPGate(address: settings.address, token: token).refusal(of: request) { return refusal }
         let parts = request.path.split(separator: "/").map(String.init)

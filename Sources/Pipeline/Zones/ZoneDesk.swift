@@ -57,7 +57,7 @@ public struct ZoneDesk: Sendable {
         let pages = pages
         let server = HTTPServer(
             config: .init(address: HTTPService.address(settings), timeout: 30, logger: .disabled),
-            handler: ClosureHTTPHandler { await Self.answer($0, pages, gate) })
+            handler: ClosureHTTPHandler { await $0.answered { await Self.answer($0, pages, gate) } })
         Task {
             try await server.waitUntilListening()
             let found: UInt16? =
@@ -79,7 +79,6 @@ public struct ZoneDesk: Sendable {
     }
 
     private static func answer(_ request: HTTPRequest, _ pages: ZonePages, _ gate: HTTPGate) async -> HTTPResponse {
-        guard request.method == .GET else { return .text(.methodNotAllowed, "only GET is answered here\n") }
         if let refusal = gate.refusal(of: request) { return refusal }
         let parts = request.path.split(separator: "/").map(String.init)
         if parts.isEmpty {
