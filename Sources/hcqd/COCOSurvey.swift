@@ -8,11 +8,14 @@ import Scene
 /// Runs a network over the pictures of a COCO data set.
 struct COCOSurvey {
     let network: HCQNet
-    /// What the network sees; nil fits every picture, as `largestInputSize` does.
+    /// What the network sees; nil fits every picture, within `bounds`.
     let inputSize: PixelSize?
     let threads: Int?
     let threshold: Float
     let masks: Bool
+
+    /// Most of COCO's pictures have this size.
+    static let bounds = PixelSize(width: 640, height: 480)
 
     /// People by picture.
     struct Found {
@@ -46,7 +49,7 @@ struct COCOSurvey {
         let progress = ProgressPrinter(expected: images.count)
         defer { progress.clear() }
         for (index, image) in images.enumerated() {
-            let size = inputSize ?? largestInputSize(for: image.size)
+            let size = inputSize ?? fittingInputSize(for: image.size, within: Self.bounds)
             let workspace = workspaces[size] ?? makeWorkspace(for: size)
             workspaces[size] = workspace
             let people = network(try frame(of: image, in: folder, inputSize: size), using: workspace)

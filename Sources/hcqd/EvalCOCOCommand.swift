@@ -41,7 +41,7 @@ struct EvalCOCOCommand: ParsableCommand {
     var only: String?
     @Option(
         help: ArgumentHelp(
-            "What the network sees, such as 640x384, multiples of 32; by default every picture's shape, with no more pixels than that.",
+            "What the network sees, such as 640x384, multiples of 32; by default every picture as large as fits into 640x480.",
             valueName: "WxH"))
     var size: String?
     @Option(help: "The network's people below this score are left out, 0...1.")

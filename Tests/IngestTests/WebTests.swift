@@ -68,7 +68,9 @@ import Testing
                 == .unauthorized(location: server.address + "a.mp4?user=***&password=***"))
         #expect(
             failure("a.mp4?mute=1")
-                == .timedOut(location: server.address + "a.mp4?mute=1", stage: .connect, seconds: 2))
+                == .timedOut(
+                    location: server.address + "a.mp4?mute=1", stage: .connect,
+                    seconds: settings.connection.connectTimeout))
         if case .cannotConnect = failure("a.mp4?status=503") {} else { Issue.record("status 503") }
         if case .timedOut(_, .read, _) = failure("live.mjpg?fps=50&freeze_after=20") {} else { Issue.record("freeze") }
     }

@@ -29,7 +29,7 @@ from pycocotools.cocoeval import COCOeval
 
 from . import weights as weight_files
 from .hcqnet import HCQNet
-from .predict import Found, engine_scaling, find_people, largest_size
+from .predict import Found, engine_scaling, find_people, fitting_size
 
 FLOOR = 0.01  # detections below this score are not scored
 
@@ -127,10 +127,13 @@ def average_precision(coco: COCO, entries: list[dict], kind: str, no_small: bool
 
     no_small: people under 32x32 pixels do not count, neither as labels nor as detections.
     """
-    if not entries:
-        return np.full(12, -1.0)
     with contextlib.redirect_stdout(io.StringIO()):
-        found = coco.loadRes([dict(e) for e in entries])
+        if entries:
+            found = coco.loadRes([dict(e) for e in entries])
+        else:  # which `loadRes` cannot take
+            found = COCO()
+            found.dataset = coco.dataset | {"annotations": []}
+            found.createIndex()
         judge = COCOeval(coco, found, kind)
         if no_small:
             judge.params.areaRng[0] = [32**2, 1e10]
@@ -148,8 +151,10 @@ def find_entries(paths: dict[int, Path], finder: Finder) -> dict[str, list[dict]
     """COCO results of all pictures by kind."""
     entries: dict[str, list[dict]] = {"bbox": [], "segm": [], "keypoints": []}
     for image_id, path in paths.items():
-        picture = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
-        for kind, found in results(image_id, finder(path, picture)).items():
+        picture = cv2.imread(str(path))
+        if picture is None:
+            raise FileNotFoundError(f"{path}: no picture can be read there")
+        for kind, found in results(image_id, finder(path, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))).items():
             entries[kind] += found
     return entries
 
@@ -207,7 +212,7 @@ def main() -> None:
     parser.add_argument("--teachers", type=Path)
     parser.add_argument("--validation", type=Path, default=Path(__file__).parent.parent / "validation.json")
     parser.add_argument("--truth", type=Path, help="write the validation part's labels into this folder")
-    parser.add_argument("--size", default="fit", help="HEIGHTxWIDTH of the input, or fit: every picture's shape, with no more pixels than 384x640, as the engine's default")
+    parser.add_argument("--size", default="fit", help="HEIGHTxWIDTH of the input, or fit: every picture as large as fits into 480x640, as the engine's default")
     parser.add_argument("--limit", type=int)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
@@ -251,7 +256,7 @@ def network_finder(net: HCQNet, fixed: tuple[int, int] | None) -> Finder:
     """The network as hcqd would use it; it sees `fixed` (H, W), or every picture's own shape."""
 
     def find(path: Path, picture: np.ndarray) -> Found:
-        return find_people(net, picture, fixed or largest_size(*picture.shape[:2]), FLOOR, scaling=engine_scaling(path))
+        return find_people(net, picture, fixed or fitting_size(*picture.shape[:2]), FLOOR, scaling=engine_scaling(path))
 
     return find
 

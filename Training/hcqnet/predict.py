@@ -69,10 +69,10 @@ def letterbox(shape: tuple[int, int], scaling: Scaling, size: tuple[int, int], c
     return torch.from_numpy(x).permute(2, 0, 1)[None], (height, width)
 
 
-def largest_size(height: int, width: int, pixels: int = 640 * 384) -> tuple[int, int]:
-    """(H, W), multiples of 32 and of at most so many pixels, that shows a picture at the largest scale: `largestInputSize`."""
-    scale = max(min(rows / height, pixels // rows // 32 * 32 / width) for rows in range(32, pixels // 32 + 1, 32))
-    return tuple(max(32, math.ceil(side * scale / 32 - 1e-6) * 32) for side in (height, width))
+def fitting_size(height: int, width: int, bounds: tuple[int, int] = (480, 640)) -> tuple[int, int]:
+    """The smallest (H, W), multiples of 32, that shows a picture as large as fits into `bounds`: the engine's `fittingInputSize`."""
+    scale = min(bounds[0] / height, bounds[1] / width)
+    return tuple(max(32, math.ceil(math.floor(side * scale + 0.5) / 32) * 32) for side in (height, width))
 
 
 OUTSIDE = -4.0  # a mask logit outside the box, where a mask ends at its box

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from hcqnet.detection_check import match_boxes
-from hcqnet.evaluate import COCO_JOINTS, average_precision, bootstrap, ochuman_to_coco
-from hcqnet.predict import OUTSIDE, cut_to_box, largest_size
+from hcqnet.evaluate import COCO_JOINTS, average_precision, bootstrap, find_entries, ochuman_to_coco
+from hcqnet.predict import OUTSIDE, cut_to_box, fitting_size
 from hcqnet.teachers import decode_heatmaps
 from pycocotools.coco import COCO
 
@@ -55,6 +57,20 @@ def test_small_people_can_be_left_out() -> None:
     assert average_precision(coco, results, "bbox", no_small=True)[1] > average_precision(coco, results, "bbox")[1] + 0.1
 
 
+@pytest.mark.parametrize("kind", ["bbox", "keypoints"])
+def test_nobody_found_is_zero_and_nobody_there_is_unknown(kind: str) -> None:
+    coco, _ = truth_and_results()
+    assert average_precision(coco, [], kind)[0] == 0
+    coco.dataset["annotations"] = []
+    coco.createIndex()
+    assert average_precision(coco, [], kind)[0] == -1
+
+
+def test_a_picture_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="gone.jpg"):
+        find_entries({1: tmp_path / "gone.jpg"}, lambda path, picture: None)
+
+
 def test_a_matched_box_is_used_once_and_ignored_regions_do_not_count() -> None:
     truth = np.array([[0.0, 0, 10, 10]])
     boxes = np.array([[0.0, 0, 10, 10], [0, 0, 10, 9], [50, 50, 60, 60], [80, 80, 90, 90]])
@@ -91,10 +107,9 @@ def test_ochuman_layout() -> None:
     assert label["num_keypoints"] == sum(i % 4 > 0 for i in range(1, 18))
 
 
-def test_input_of_a_picture_shows_it_as_large_as_its_pixels_allow() -> None:
-    """The same table as the engine's test of `largestInputSize`."""
-    table = {(480, 640): (416, 576), (640, 480): (576, 416), (427, 640): (416, 576), (1080, 1920): (384, 640), (100, 100): (480, 480),
-             (10, 2000): (32, 6400), (384, 640): (384, 640)}  # fmt: skip
+def test_a_picture_is_shown_as_large_as_fits() -> None:
+    """The same table as the engine's test of `fittingInputSize`."""
+    table = {(480, 640): (480, 640), (640, 480): (480, 384), (427, 640): (448, 640), (1080, 1920): (384, 640),
+             (100, 100): (480, 480), (10, 2000): (32, 640)}  # fmt: skip
     for (height, width), expected in table.items():
-        assert largest_size(height, width) == expected
-        assert expected[0] * expected[1] <= 640 * 384
+        assert fitting_size(height, width) == expected

@@ -48,7 +48,7 @@ public final class Replay: Sendable {
         let fixed = options.inputSize
         let source = try source(inputSize: fixed ?? PixelSize(width: 640, height: 384))
         // The same source, because a pipe can be read only once.
-        if fixed == nil { source.fit(fittingInputSize(for: source.info.displaySize)) }
+        if fixed == nil { source.fit(fittingInputSize(for: source.info.displaySize, within: ReplayOptions.bounds)) }
         return Clip(source: source)
     }
 

@@ -26,7 +26,7 @@ public struct ReplayOptions: Sendable {
     public var picturesFPS: Double?
     /// Microseconds since 1970 that stand for the first frame.
     public var startTimeUTC: Int64?
-    /// nil fits the clip: long side 640, both sides multiples of 32.
+    /// nil fits the clip, within `bounds`.
     public var inputSize: PixelSize?
     /// Frames in the network at the same time, and cores for each; nil chooses.
     public var workers: Int?
@@ -38,6 +38,9 @@ public struct ReplayOptions: Sendable {
     public var snapshots = false
     /// Tracks or detections for other tools; nil when none are wanted.
     public var export: TrackExport?
+
+    /// The long side of what the network sees of a clip.
+    static let bounds = PixelSize(width: 640, height: 640)
 
     public init(clip: String, output: Output) {
         self.clip = clip
@@ -77,23 +80,11 @@ public enum ReplayError: Error, Equatable, CustomStringConvertible {
     }
 }
 
-/// The smallest input, in multiples of 32, that shows a frame with its long side at `longSide` pixels.
-public func fittingInputSize(for frame: PixelSize, longSide: Int = 640) -> PixelSize {
-    let scale = Double(longSide) / Double(max(frame.width, frame.height, 1))
-    func side(_ length: Int) -> Int {
-        let scaled = (Double(length) * scale).rounded()
-        return max(32, Int((scaled / 32).rounded(.up)) * 32)
-    }
-    return PixelSize(width: side(frame.width), height: side(frame.height))
-}
-
-/// The input, in multiples of 32 and of at most so many pixels, that shows a frame at the largest scale.
-public func largestInputSize(for frame: PixelSize, pixels: Int = 640 * 384) -> PixelSize {
+/// The smallest input, in multiples of 32, that shows a frame as large as fits into `bounds`.
+public func fittingInputSize(for frame: PixelSize, within bounds: PixelSize) -> PixelSize {
     let (width, height) = (Double(max(frame.width, 1)), Double(max(frame.height, 1)))
-    func scale(_ rows: Int) -> Double { min(Double(rows) / height, Double(pixels / rows / 32 * 32) / width) }
-    let best = stride(from: 32, through: pixels / 32, by: 32).map(scale).max() ?? 1
-    // No larger than the frame at that scale.
-    func side(_ length: Double) -> Int { max(32, Int((length * best / 32 - 1e-6).rounded(.up)) * 32) }
+    let scale = min(Double(bounds.width) / width, Double(bounds.height) / height)
+    func side(_ length: Double) -> Int { max(32, Int(((length * scale).rounded() / 32).rounded(.up)) * 32) }
     return PixelSize(width: side(width), height: side(height))
 }
 
