@@ -130,6 +130,19 @@ internal import Testing
         #expect(try lines().map(\.seq) == [1, 2])
     }
 
+    @Test func aClosedLogIsFreeAlthoughAProgramIsBeingStarted() throws {
+        defer { removeAll() }
+        let files = RealFileSystem()
+        try files.makeDirectory(paths.directory)
+        let first = try files.open(paths.lock, flags: O_RDWR | O_CREAT)
+        #expect(try files.lock(first, path: paths.lock))
+        // As a child has it between fork and exec.
+        let copy = dup(first)
+        defer { files.close(copy) }
+        files.close(first)
+        try open().close(nextOrdinal: 1)
+    }
+
     @Test func aSecondProcessIsKeptAway() throws {
         defer { removeAll() }
         let first = try open()

@@ -9,7 +9,11 @@ struct RealFileSystem: FileSystem {
         return descriptor
     }
 
-    func close(_ descriptor: Int32) { _ = Glibc.close(descriptor) }
+    /// Also gives a lock free: closing alone leaves it with the copy that a program has which is just being started.
+    func close(_ descriptor: Int32) {
+        _ = flock(descriptor, LOCK_UN)
+        _ = Glibc.close(descriptor)
+    }
 
     func write(_ descriptor: Int32, _ bytes: ArraySlice<UInt8>, path: String) throws(SystemFailure) -> Int {
         try check("write", path) { bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) } }
