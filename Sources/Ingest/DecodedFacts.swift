@@ -61,7 +61,7 @@ private struct FrameHolder: @unchecked Sendable {
 
 extension Demuxer {
     /// Whether time-stamps may jump without anything missing: MPEG-TS, RTP and other broadcasts.
-    var mayJump: Bool { isLive || context.pointee.iformat.pointee.flags & AVFMT_TS_DISCONT != 0 }
+    var mayJump: Bool { isLive && !isStill || context.pointee.iformat.pointee.flags & AVFMT_TS_DISCONT != 0 }
 
     /// Microseconds since 1970 at which the recording says it was made.
     var creationTime: Int64? {
@@ -97,6 +97,7 @@ extension StreamInfo {
             aspect: aspect, orientation: orientation, settings)
         isInterlaced = [AV_FIELD_TT, AV_FIELD_BB, AV_FIELD_TB, AV_FIELD_BT].contains(parameters.field_order)
         fps = reader.framesPerSecond
+        isStill = demuxer.isStill
         self.duration = demuxer.isLive ? nil : reader.declaredDuration ?? duration
         if !demuxer.isLive {
             frameCount = estimate(packets: Int(demuxer.stream.pointee.nb_frames), settings)

@@ -19,6 +19,8 @@ final class Demuxer {
     private(set) var context: UnsafeMutablePointer<AVFormatContext>
     private(set) var stream: UnsafeMutablePointer<AVStream>
     let isLive: Bool
+    /// Whether a web server gave a single picture, to be asked for the next one.
+    let isStill: Bool
     private let interruption: Interruption
     private let connection: ConnectionSettings
     private let streamsAtOpen: UInt32
@@ -29,13 +31,26 @@ final class Demuxer {
     private let complaints: FFmpegComplaints?
 
     /// Opens and probes, each under its deadline when the location is remote.
-    init(_ location: Location, connection: ConnectionSettings, interruption: Interruption) throws(IngestError) {
+    /// - Parameters:
+    ///   - takesStills: whether a picture of a web server is the first of a stream.
+    ///   - isNextStill: whether this is a later one.
+    init(
+        _ location: Location, connection: ConnectionSettings, interruption: Interruption, takesStills: Bool = false,
+        isNextStill: Bool = false
+    ) throws(IngestError) {
         silenceFFmpeg()
         self.location = location
         self.connection = connection
         self.interruption = interruption
         pipe = location.kind == .pipe ? try NamedPipe(location) : nil
-        let opened = try Self.open(location, pipe, connection, interruption)
+        let pictures = av_find_input_format("image2pipe")
+        var opened = try Self.open(location, pipe, connection, interruption, as: isNextStill ? pictures : nil)
+        isStill = takesStills && location.isWeb && Self.holdsPictures(opened)
+        // Taken for a file by its name, it would be fetched twice every time.
+        if isStill, name(opened.pointee.iformat.pointee.name) == "image2" {
+            Self.close(opened)
+            opened = try Self.open(location, pipe, connection, interruption, as: pictures)
+        }
         do {
             try Self.probe(opened, location, connection, interruption)
             stream = try Self.videoStream(of: opened, location)
@@ -46,11 +61,7 @@ final class Demuxer {
         context = opened
         streamsAtOpen = opened.pointee.nb_streams
         let hasDuration = opened.pointee.duration > 0
-        if case .url(let scheme) = location.kind, scheme.hasPrefix("http") {
-            isLive = !hasDuration
-        } else {
-            isLive = location.isRealTime
-        }
+        isLive = location.isWeb ? isStill || !hasDuration : location.isRealTime
         complaints = isLive ? FFmpegComplaints(of: opened) : nil
         ignoreOtherStreams()
     }
@@ -63,7 +74,8 @@ final class Demuxer {
     }
 
     private static func open(
-        _ location: Location, _ pipe: NamedPipe?, _ connection: ConnectionSettings, _ interruption: Interruption
+        _ location: Location, _ pipe: NamedPipe?, _ connection: ConnectionSettings, _ interruption: Interruption,
+        as format: UnsafePointer<AVInputFormat>? = nil
     ) throws(IngestError) -> UnsafeMutablePointer<AVFormatContext> {
         guard let allocated = avformat_alloc_context() else {
             throw .failed(location: location.shown, call: "avformat_alloc_context", reason: "out of memory")
@@ -71,7 +83,7 @@ final class Demuxer {
         allocated.pointee.interrupt_callback = interruption.callback
         var options = openingOptions(location, connection)
         defer { options.free() }
-        let format = location.kind == .device ? try deviceFormat(location) : nil
+        let format = location.kind == .device ? try deviceFormat(location) : format
         var context: UnsafeMutablePointer<AVFormatContext>? = allocated
         let code = interruption.limited(to: location.mayKeepSilent ? connection.connectTimeout : nil) {
             pipe?.waitForBytes(interruption)
@@ -89,6 +101,12 @@ final class Demuxer {
             throw .isText(location: location.shown)
         }
         return context
+    }
+
+    /// libavformat's `image2`, `image2pipe`, `jpeg_pipe`, `png_pipe`...
+    private static func holdsPictures(_ context: UnsafeMutablePointer<AVFormatContext>) -> Bool {
+        let format = name(context.pointee.iformat.pointee.name)
+        return format == "image2" || format == "image2pipe" || format.hasSuffix("_pipe")
     }
 
     private static func openingOptions(_ location: Location, _ connection: ConnectionSettings) -> FFmpegOptions {

@@ -9,6 +9,8 @@ public final class Interruption: Sendable {
     private let raised = Atomic<Bool>(false)
     /// Monotonic nanoseconds; `Int64.max` while no deadline runs.
     private let deadline = Atomic<Int64>(.max)
+    /// Of several calls together.
+    private let sharedDeadline = Atomic<Int64>(.max)
 
     public init() {}
 
@@ -24,8 +26,22 @@ public final class Interruption: Sendable {
     /// Runs `body` so that FFmpeg gives up after `seconds`; nil sets no limit.
     func limited<Result>(to seconds: Double?, _ body: () -> Result) -> Result {
         let end = seconds.map { monotonicNanoseconds() + Int64($0 * 1e9) } ?? .max
-        deadline.store(end, ordering: .relaxed)
+        deadline.store(min(end, sharedDeadline.load(ordering: .relaxed)), ordering: .relaxed)
         return body()
+    }
+
+    /// Limits all calls from now on together, besides their own limits; nil ends that.
+    func limitAll(to seconds: Double?) {
+        let end = seconds.map { monotonicNanoseconds() + Int64($0 * 1e9) } ?? .max
+        sharedDeadline.store(end, ordering: .relaxed)
+    }
+
+    /// Waits until a moment of the monotonic clock.
+    func wait(until end: Int64) throws(IngestError) {
+        while case let rest = end - monotonicNanoseconds(), rest > 0 {
+            if isInterrupted { throw .interrupted }
+            usleep(UInt32(min(rest / 1000 + 1, 50_000)))
+        }
     }
 
     /// What libavformat calls while it waits.

@@ -74,6 +74,11 @@ struct Location {
         }
     }
 
+    /// Whether it is reached over HTTP or HTTPS.
+    var isWeb: Bool {
+        if case .url(let scheme) = kind { scheme.hasPrefix("http") } else { false }
+    }
+
     /// Whether reading may wait for ever and so needs deadlines.
     var mayKeepSilent: Bool { isRemote || kind == .pipe }
 

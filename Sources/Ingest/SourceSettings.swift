@@ -21,6 +21,9 @@ public struct SourceSettings: Sendable, Equatable {
     public var startTimeUTC: Int64?
     /// How cameras and servers are reached; the time limits hold for pipes, too.
     public var connection: ConnectionSettings
+    /// How many times a second a web server that answers with a single picture is asked for the next one, which makes it a
+    /// live stream; nil takes the picture for a file.
+    public var stillFPS: Double?
     /// Whether who writes into a pipe may take any time.
     public var isPatientWithPipes = false
 

@@ -6,6 +6,8 @@ public struct StreamInfo: Sendable, Equatable {
     public var location: String
     /// Whether frames come in real time and are lost when nobody reads them.
     public var isLive: Bool
+    /// Whether a web server gives one picture at a time and is asked for the next one `fps` times a second.
+    public var isStill = false
     /// libavformat's short name: `mov,mp4,...`, `rtsp`, `pictures` for a folder.
     public var container: String
     /// libavcodec's short name: `h264`.

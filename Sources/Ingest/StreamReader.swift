@@ -39,11 +39,15 @@ final class StreamReader {
     /// Pictures given since the start or the seek.
     private var givenCount = 0
     private var isStrict: Bool
+    /// When a still picture was last asked for, monotonic nanoseconds.
+    private var askedAt = monotonicNanoseconds()
 
     var hasSought: Bool { seekTarget != nil }
 
     init(_ location: Location, settings: SourceSettings, interruption: Interruption) throws(IngestError) {
-        demuxer = try Demuxer(location, connection: settings.connection, interruption: interruption)
+        demuxer = try Demuxer(
+            location, connection: settings.connection, interruption: interruption,
+            takesStills: settings.stillFPS != nil)
         self.settings = settings
         self.interruption = interruption
         timeBase = demuxer.stream.pointee.time_base
@@ -90,6 +94,7 @@ final class StreamReader {
 
     /// Decodes the next picture into `frame`; nil at the end of the stream.
     func next(into frame: UnsafeMutablePointer<AVFrame>) throws(IngestError) -> PictureStamp? {
+        if demuxer.isStill { return try nextStill(into: frame) }
         let stamp = try decodeNext(into: frame)
         let isFaulty = decodeErrors > 0 || (stamp != nil && isDamaged(frame))
         guard isStrict && isFaulty else {
@@ -99,6 +104,32 @@ final class StreamReader {
         try startAgainWithOneThread(frame)
         givenCount += 1
         return try decodeNext(into: frame)
+    }
+
+    /// What is left of the last answer, else the next answer, asked for when it is time; it may take as long as a packet of
+    /// other cameras.
+    private func nextStill(into frame: UnsafeMutablePointer<AVFrame>) throws(IngestError) -> PictureStamp {
+        let duration = 1 / (settings.stillFPS ?? 1)
+        func stamp() -> PictureStamp {
+            PictureStamp(presentation: monotonicNanoseconds() / 1000, duration: Int64(duration * 1e6))
+        }
+        if try decodeNext(into: frame) != nil { return stamp() }
+        try interruption.wait(until: askedAt + Int64(duration * 1e9))
+        askedAt = monotonicNanoseconds()
+        let (location, limit) = (demuxer.location, settings.connection.readTimeout)
+        interruption.limitAll(to: limit)
+        defer { interruption.limitAll(to: nil) }
+        do throws(IngestError) {
+            demuxer = try Demuxer(
+                location, connection: settings.connection, interruption: interruption, takesStills: true,
+                isNextStill: true)
+            try reopenDecoder()
+            isOver = false
+            if try decodeNext(into: frame) != nil { return stamp() }
+        } catch .timedOut {
+            throw .timedOut(location: location.shown, stage: .read, seconds: limit)
+        }
+        throw .nothingDecoded(location: location.shown, errors: decodeErrors)
     }
 
     private func startAgainWithOneThread(_ frame: UnsafeMutablePointer<AVFrame>) throws(IngestError) {
@@ -199,7 +230,9 @@ final class StreamReader {
         timeBase = demuxer.stream.pointee.time_base
         joiner = makeJoiner()
         isDraining = false
-        findings.append(.codecChanged(from: former, to: decoder.title))
+        if !demuxer.isStill || former != decoder.title {
+            findings.append(.codecChanged(from: former, to: decoder.title))
+        }
     }
 
     /// Goes to the key frame at or before a time; false leaves the position as it was.
@@ -229,6 +262,7 @@ final class StreamReader {
 
     /// The declared or estimated average frame rate.
     var framesPerSecond: Double? {
+        if demuxer.isStill { return settings.stillFPS }
         let stream = demuxer.stream.pointee
         for rate in [stream.avg_frame_rate, stream.r_frame_rate] where rate.num > 0 && rate.den > 0 {
             let value = av_q2d(rate)

@@ -81,6 +81,8 @@ public final class VideoSource: @unchecked Sendable {
                 input = .stream(reader)
                 streamOrientation = Orientation(of: reader.demuxer.stream)
                 timeline = Timeline(mayJump: reader.demuxer.mayJump)
+                // As many are asked for as are wanted.
+                if reader.demuxer.isStill { sampler = FrameSampler(fps: nil) }
                 info = StreamInfo(reader, place, settings, streamOrientation)
             }
         } catch {

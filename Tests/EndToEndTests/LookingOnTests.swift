@@ -58,6 +58,26 @@ import Testing
         #expect(ending.seconds < 5)
     }
 
+    @Test func aCameraThatGivesOnePictureAtATimeIsOneStream() throws {
+        try folder.ffmpeg("-i", "day.h264", "-frames:v", "20", "p%02d.jpg")
+        let web = try TestServer("web_camera.py", [folder.path(".")])
+        let daemon = try LiveDaemon(
+            cameras: """
+                  door: {url: "\(web.address)next.jpg", fps: 5}
+                  broken: {url: "\(web.address)next?status=503"}
+                """, in: folder)
+        try daemon.waitForLines("door") { $0.contains { $0.type == "start" } }
+        usleep(3_000_000)
+        #expect(daemon.get("metrics")?.contains("hcqd_camera_online{camera=\"door\"} 1\n") == true)
+        #expect(daemon.stop().status == 0)
+        daemon.checkStory("door")
+        #expect(!daemon.lines("door").contains { $0.type == "discontinuity" }, "\(daemon.journal)")
+        #expect(daemon.lines("door").count { $0.type == "camera_online" } == 1)
+        #expect(daemon.lines("broken").count { $0.type == "camera_offline" && $0.reason == "unreachable" } == 1)
+        let probe = try Hcqd.run("probe", web.address + "next.jpg", "--seconds", "2", in: folder)
+        #expect(probe.text.contains("a single picture, asked for again and again"), "\(probe.text)\(probe.errors)")
+    }
+
     @Test func aPipeIsReplayedLikeAFile() throws {
         try folder.ffmpeg("-f", "h264", "-r", "10", "-i", "day.h264", "-t", "2", "-c", "copy", "short.ts")
         let options = ["--camera", "clip", "--model", "net.safetensors", "--threshold", "0.3"]

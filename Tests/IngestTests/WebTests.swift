@@ -1,3 +1,4 @@
+import Dispatch
 import Ingest
 import Scene
 import TestTools
@@ -36,6 +37,51 @@ import Testing
         #expect(reading.info.isLive)
         #expect(reading.frames.count == 25)
         #expect(Set(reading.frames.map(\.hash)).count >= 9)
+    }
+
+    @Test(arguments: ["next.jpg", "next", "next.jpg?user=a&password=b&x=1"])
+    func aSinglePictureIsAskedForAgainAndAgain(path: String) throws {
+        let address = path.contains("user=") ? server.address.replacing("http://", with: "http://a:b@") : server.address
+        let reading = try Reading(address + path, settings.with { ($0.stillFPS, $0.sampleFPS) = (5, 5) }, limit: 6)
+        #expect(reading.info.isLive && reading.info.isStill && reading.info.fps == 5)
+        #expect(reading.frames.count == 6)
+        #expect(Set(reading.frames.map(\.hash)).count == 6)
+        let steps = zip(reading.milliseconds, reading.milliseconds.dropFirst()).map { $1 - $0 }
+        #expect(reading.milliseconds.last.map { $0 >= 900 } == true, "\(steps)")
+        #expect(isSanitized || reading.milliseconds.last.map { $0 < 3000 } == true, "\(steps)")
+        #expect(reading.warnings == [])
+        // To replay it is to look at it once.
+        #expect(try Reading(server.address + "p01.jpg", settings).frames.count == 1)
+    }
+
+    @Test func aSinglePictureThatDoesNotComeAnyMoreIsALostCamera() throws {
+        func ending(_ path: String) throws -> (frames: Int, error: IngestError?) {
+            let server = try TestServer("web_camera.py", [folder.path])
+            let settings = settings.with { $0.stillFPS = 5 }
+            let source = try VideoSource(server.address + path, camera: CameraID("test"), settings: settings)
+            var frames = 0
+            do throws(IngestError) {
+                while try source.next() != nil { frames += 1 }
+                return (frames, nil)
+            } catch { return (frames, error) }
+        }
+        let failed = try ending("next?fail_after=4")
+        #expect(failed.frames == 4)
+        if case .cannotConnect = failed.error {} else { Issue.record("\(failed)") }
+        let mute = try ending("next?mute_after=4")
+        #expect(mute.frames == 4)
+        guard case .timedOut(_, .read, let seconds) = mute.error else { throw IngestError.interrupted }
+        #expect(seconds == settings.connection.readTimeout)
+    }
+
+    @Test func waitingForTheNextPictureIsInterrupted() throws {
+        let source = try VideoSource(
+            server.address + "next", camera: CameraID("test"), settings: settings.with { $0.stillFPS = 0.05 })
+        _ = try source.next()
+        let began = ContinuousClock.now
+        DispatchQueue.global().asyncAfter(deadline: .now() + 0.3) { source.interrupt() }
+        #expect(throws: IngestError.interrupted) { try source.next() }
+        #expect(ContinuousClock.now - began < .seconds(10))
     }
 
     @Test func filesAndCamerasComeOverTLS() throws {

@@ -5,6 +5,7 @@
 
     /NAME                  a file of the folder               /NAME?cut=N      promises it whole, closes after N bytes
     /live.mjpg?fps=F       the folder's JPEGs as an endless multipart stream (close_after=N, freeze_after=N pictures)
+    /next.jpg, /next       the folder's next JPEG (fail_after=N with 503, mute_after=N answers)
     /NAME?status=CODE      this HTTP status                   /NAME?mute=1     accepts and never answers
     /NAME?user=U&password=P   asks for basic authentication
 """
@@ -36,6 +37,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.send_header("WWW-Authenticate", 'Basic realm="camera"')
                 self.send_header("Content-Length", "0")
                 return self.end_headers()
+        if url.path in ("/next.jpg", "/next"):
+            return self.send_next(query)
         if url.path == "/live.mjpg":
             return self.send_live(query)
         file = self.server.folder / unquote(url.path).lstrip("/")
@@ -46,6 +49,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content[: int(query.get("cut", len(content)))])
+
+    def send_next(self, query: dict) -> None:
+        number = self.server.answers
+        self.server.answers += 1
+        if number >= int(query.get("mute_after", 1 << 30)):
+            threading.Event().wait()
+        if number >= int(query.get("fail_after", 1 << 30)):
+            return self.send_error(503)
+        pictures = sorted(self.server.folder.glob("*.jpg"))
+        content = pictures[number % len(pictures)].read_bytes()
+        self.send_response(200)
+        self.send_header("Content-Type", "image/jpeg")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
 
     def send_live(self, query: dict) -> None:
         self.send_response(200)
@@ -81,6 +99,7 @@ def main() -> None:
     options = parser.parse_args()
     server = Server(("127.0.0.1", options.port), Handler)
     server.folder = options.folder
+    server.answers = 0
     if options.certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(options.certificate)

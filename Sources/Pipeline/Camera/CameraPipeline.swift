@@ -187,10 +187,11 @@ final class CameraPipeline: Sendable {
             return life.endReason != nil
         }
         if isStopping { interruption.interrupt() }
-        let source = SourceSettings(
+        var source = SourceSettings(
             inputSize: configuration.model.inputSize, threads: 1,
             keepPicture: shared.keepsPictures || settings.snapshots != .none,
             sampleFPS: settings.fps, startTimeUTC: wallMicroseconds(), connection: settings.connection)
+        source.stillFPS = settings.stillFPS
         return try VideoSource(
             try shared.secrets.expand(settings.url), shownAs: redactedURL(settings.url), camera: id, settings: source,
             interruption: interruption)

@@ -14,9 +14,10 @@ public struct Probe: CustomStringConvertible {
     /// - Throws: `Secrets.Missing` or `IngestError`, whose text says what to do.
     public init(_ location: String, model: ModelSettings, camera: CameraSettings?, seconds: Double) throws {
         let began = monotonicSeconds()
-        let settings = SourceSettings(
+        var settings = SourceSettings(
             inputSize: model.inputSize, threads: 1, sampleFPS: camera?.fps,
             connection: camera?.connection ?? ConnectionSettings())
+        settings.stillFPS = (camera ?? CameraSettings()).stillFPS
         let source = try VideoSource(
             try Secrets().expand(location), shownAs: redactedURL(location), camera: CameraID("probe"),
             settings: settings)
@@ -42,9 +43,10 @@ public struct Probe: CustomStringConvertible {
     }
 
     private static func sent(_ info: StreamInfo) -> [(String, String)] {
+        let kind = info.isStill ? ", live: a single picture, asked for again and again" : info.isLive ? ", live" : ""
         let codec = info.profile.map { "\(info.codec) (\($0))" } ?? info.codec
         var lines = [
-            ("source", "\(info.location), \(info.container)\(info.isLive ? ", live" : "")"),
+            ("source", "\(info.location), \(info.container)\(kind)"),
             ("video", "\(codec), \(info.pixelFormat), \(info.storedSize.width)x\(info.storedSize.height)"),
             (
                 "shown as",
@@ -57,6 +59,7 @@ public struct Probe: CustomStringConvertible {
             (
                 "says",
                 (info.fps.map { "\(fixed($0, 2)) fps" } ?? "no frame rate")
+                    + (info.isStill ? ", as hcqd asks for it (fps, 1 by default, 5 at most)" : "")
                     + (info.duration.map { ", \(fixed($0, 1)) s" } ?? "")
                     + (info.bitRate.map { ", \($0 / 1000) kbit/s" } ?? "")
             ),

@@ -195,6 +195,9 @@ public struct CameraSettings: Codable, Sendable, Equatable, DefaultSettings {
 
     public init() {}
 
+    /// How often a web server is asked for its next picture, where it gives one at a time.
+    var stillFPS: Double { min(fps ?? 1, 5) }
+
     /// A URL that no camera can have; whether anyone answers there is seen when it is opened.
     private var urlProblem: SettingProblem? {
         guard let scheme = urlScheme(of: url) else { return nil }
