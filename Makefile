@@ -250,8 +250,9 @@ package: setup ## a Debian package in out/, checked by lintian and, for root, tr
 format: ## lay the Swift sources out as .swift-format says
 	$(SWIFT) format --in-place --parallel --recursive Package.swift Sources Tests
 
-format-check: ## say where their layout differs
+format-check: $(VENV)/.done ## say where their layout differs, and what ruff finds in Training
 	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests
+	$(VENV)/bin/ruff check Training
 
 clean: ## remove what was built
 	rm -rf .build $(TEST_SCRATCH) .build-threads .build-addresses .build-fuzz .build-package demo-output out

@@ -6,7 +6,7 @@ import copy
 import json
 from pathlib import Path
 
-from .evaluate import average_precision, find_entries, ground_truth, network_finder
+from .evaluate import average_precision, find_entries, ground_truth, labelled_kinds, network_finder
 from .hcqnet import HCQNet
 
 FLAGS = ("boxes_complete", "masks_complete", "keypoints_complete")
@@ -26,12 +26,7 @@ class Accuracy:
         self.coco, paths = ground_truth(root, list(names), names, None)
         self.paths = dict(list(paths.items())[:: -(-len(paths) // limit) or 1])
         chosen = [a for a in self.coco.dataset["annotations"] if a["image_id"] in self.paths]
-        has = {
-            "bbox": bool(chosen),
-            "segm": bool(chosen) and all("segmentation" in a for a in chosen),
-            "keypoints": any(a["num_keypoints"] for a in chosen),
-        }
-        self.kinds = [kind for kind in has if has[kind]]
+        self.kinds = labelled_kinds(chosen)
 
     def __call__(self, net: HCQNet) -> dict[str, float]:
         """AP_bbox, AP_segm and AP_keypoints, as far as there are labels."""

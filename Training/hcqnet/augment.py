@@ -51,6 +51,12 @@ class Settings:
     )
     least_area: float = 0.0  # people with fewer pixels on the canvas are ignored
 
+    def __post_init__(self) -> None:
+        for name in ("person_size", "paste_height", "scale"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high:
+                raise ValueError(f"{name} is {low:g} to {high:g}, expected a range above 0")
+
 
 class Composer:
     """Draws canvases from samples; `cutouts` are (sample, person) pairs with exact masks."""

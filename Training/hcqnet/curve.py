@@ -36,4 +36,6 @@ def draw_curve(source: Path, target: Path) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
     draw_curve(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -86,12 +86,22 @@ def overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return inter / np.maximum(area_a[:, None] + area_b[None] - inter, 1e-9)
 
 
-def held_out_names(file: Path) -> dict[str, list[str]]:
-    """A JSON file of set names and the file names in them that are never trained on."""
+def held_out_names(file: Path, root: Path) -> dict[str, list[str]]:
+    """Names of sets and of the files in them that are never trained on: a JSON file's, and whole sets named val..."""
+    names = dict(_json(file))
+    for labels in root.glob("val*/annotations.json"):
+        names[labels.parent.name] = [image["file_name"] for image in _json(labels).get("images", [])]
+    return names
+
+
+def _json(file: Path) -> dict:
     try:
-        return json.loads(file.read_text())
-    except json.JSONDecodeError as error:
+        content = json.loads(file.read_text())
+    except ValueError as error:
         raise DataError(f"{file}: is not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise DataError(f"{file}: holds a {type(content).__name__}, expected a JSON object")
+    return content
 
 
 def load_sets(root: Path, pseudo: Path | None, held_out: dict[str, list[str]]) -> list[Sample]:
@@ -110,9 +120,7 @@ def load_set(directory: Path, teacher: dict[str, np.ndarray] | None, held_out: s
     """One shard, completed by what the teachers saw."""
     file = directory / "annotations.json"
     try:
-        return _load_set(directory, json.loads(file.read_text()), teacher, held_out)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{file}: is not JSON: {error}") from error
+        return _load_set(directory, _json(file), teacher, held_out)
     except KeyError as error:
         raise DataError(f"{file}: a picture or a person has no {error}") from error
 
@@ -135,7 +143,10 @@ def _load_set(directory: Path, content: dict, teacher: dict[str, np.ndarray] | N
             continue
         sample = Sample(directory.name, image["id"], directory / image["file_name"], (image["height"], image["width"]))
         for person in labelled.get(image["id"], []):
-            _add_labelled(sample, person, joints.get(person["id"]))
+            try:
+                _add_labelled(sample, person, joints.get(person["id"]))
+            except (TypeError, ValueError, ArithmeticError) as error:
+                raise DataError(f"{directory / 'annotations.json'}: person {person['id']}: {error}") from error
         rows = by_image.get(image["id"], np.zeros(0, int))
         if len(rows):
             _add_teacher(sample, teacher["boxes"][rows], teacher["box_joints"][rows], bool(image.get("boxes_complete", True)))
@@ -150,7 +161,7 @@ def _add_labelled(sample: Sample, person: dict, teacher_joints: np.ndarray | Non
     mask = compressed(outline, sample.size) if outline else None
     joints = np.zeros((JOINTS, 3), np.float32)
     if person.get("keypoints"):
-        points = np.array(person["keypoints"], np.float32).reshape(JOINTS, 3)
+        points = _numbers("keypoints", person["keypoints"], 3 * JOINTS).reshape(JOINTS, 3)
         seen = points[:, 2] > 0
         joints[seen, :2], joints[seen, 2] = points[seen, :2], 1.0
     (x, y, w, h), weight = _box(person, mask, joints)
@@ -170,7 +181,7 @@ def _add_labelled(sample: Sample, person: dict, teacher_joints: np.ndarray | Non
 def _box(person: dict, mask: dict | None, joints: np.ndarray) -> tuple[list[float], float]:
     """x, y, width, height and how much the box counts: the label's, else the mask's, else a rough one around the joints."""
     if person.get("bbox"):
-        return person["bbox"], 1.0 if person.get("has_bbox", "exact") == "exact" else 0.0
+        return _numbers("bbox", person["bbox"], 4).tolist(), 1.0 if person.get("has_bbox", "exact") == "exact" else 0.0
     if mask is not None:
         return list(rle.toBbox(mask)), 1.0
     seen = joints[joints[:, 2] > 0, :2]
@@ -201,11 +212,33 @@ def _add_teacher(sample: Sample, boxes: np.ndarray, joints: np.ndarray, complete
         sample.people.append(Person(box[:4].astype(np.float32), points, 0.7, None, area))
 
 
-def compressed(outline: dict | list, size: tuple[int, int]) -> dict:
-    """COCO's polygons or uncompressed runs as a compressed RLE of a picture of `size` (height, width)."""
+def _numbers(name: str, values: list, count: int) -> np.ndarray:
+    numbers = np.array(values, np.float32)  # None becomes not a number
+    if numbers.shape != (count,) or not np.isfinite(numbers).all():
+        raise ValueError(f"{name} holds {len(values)} values, expected {count} finite numbers")
+    return numbers
+
+
+def compressed(outline: dict | list, size: tuple[int, int]) -> dict | None:
+    """COCO's polygons or runs as a compressed RLE of a picture of `size` (height, width); None for polygons without area.
+
+    Raises ValueError for what is neither.
+    """
+    if not isinstance(outline, list | dict) or (isinstance(outline, dict) and "counts" not in outline):
+        raise ValueError("segmentation is neither a list of polygons nor runs with size and counts")
     if isinstance(outline, list):
-        return rle.merge(rle.frPyObjects(outline, *size))
-    return rle.frPyObjects(outline, *size) if isinstance(outline["counts"], list) else outline
+        if any(len(part) % 2 for part in outline):
+            raise ValueError("segmentation has a polygon with an odd count of numbers")
+        parts = [part for part in outline if len(part) >= 6]  # pycocotools would take four numbers for a box
+        return rle.merge(rle.frPyObjects(parts, *size)) if parts else None
+    if list(outline.get("size", [])) != list(size):
+        raise ValueError(f"segmentation is of {outline.get('size')} pixels, the picture of {list(size)} (height, width)")
+    counts = outline["counts"]
+    if isinstance(counts, list) and sum(counts) != size[0] * size[1]:
+        raise ValueError(f"segmentation's runs cover {sum(counts)} pixels, the picture has {size[0] * size[1]}")
+    mask = rle.frPyObjects(outline, *size) if isinstance(counts, list) else outline
+    rle.decode(mask)  # raises where the text is damaged
+    return mask
 
 
 def decode_mask(segmentation: dict) -> np.ndarray:

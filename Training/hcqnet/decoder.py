@@ -16,7 +16,6 @@ from .layers import MLP, DeformableAttention, SelfAttention, Shapes, sine_code
 from .pixel_decoder import Features
 from .proposals import BOX_EDGE
 
-
 OWNER_CELLS = 8  # the joint maps' last four channels tell where the owner's sides are in units of so many cells
 LEAST_SIZE = 1e-3
 

@@ -17,6 +17,7 @@ import argparse
 import contextlib
 import io
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,8 +29,11 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from . import weights as weight_files
+from .data import DataError
 from .hcqnet import HCQNet
+from .ochuman import ochuman_to_coco
 from .predict import Found, engine_scaling, find_people, fitting_size
+from .weights import WeightsError
 
 FLOOR = 0.01  # detections below this score are not scored
 
@@ -63,48 +67,26 @@ def ground_truth(root: Path, sets: list[str], names: dict[str, list[str]], limit
 
 def from_file(annotations: Path, images: Path, ochuman: bool) -> tuple[COCO, dict[int, Path]]:
     """People of a COCO file, or of OCHuman's own layout (`images` with `annotations` inside)."""
-    content = json.loads(annotations.read_text())
-    if ochuman:
-        content = ochuman_to_coco(content)
-    people = next((c["id"] for c in content["categories"] if c["name"] == "person"), 1)
-    labels = [a | {"category_id": 1} for a in content["annotations"] if a["category_id"] == people]
-    for label in labels:
-        label.setdefault("num_keypoints", sum(v > 0 for v in label.get("keypoints", [])[2::3]))
-        label.setdefault("keypoints", [0] * 51)
+    try:
+        content = json.loads(annotations.read_text())
+        if ochuman:
+            content = ochuman_to_coco(content)
+        people = next((c["id"] for c in content.get("categories", []) if c["name"] == "person"), 1)
+        labels = [a | {"category_id": 1} for a in content["annotations"] if a["category_id"] == people]
+        for label in labels:
+            label.setdefault("num_keypoints", sum(v > 0 for v in label.get("keypoints", [])[2::3]))
+            label.setdefault("keypoints", [0] * 51)
+            label.setdefault("iscrowd", 0)
+            label.setdefault("area", label["bbox"][2] * label["bbox"][3])
+    except KeyError as error:
+        raise DataError(f"{annotations}: a picture or a person has no {error}") from error
+    except ValueError as error:
+        raise DataError(f"{annotations}: {error}") from error
     coco = COCO()
     coco.dataset = content | {"annotations": labels, "categories": [{"id": 1, "name": "person"}]}
     with contextlib.redirect_stdout(io.StringIO()):
         coco.createIndex()
     return coco, {i["id"]: images / i["file_name"] for i in content["images"]}
-
-
-COCO_JOINTS = (
-    "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow",
-    "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
-)  # fmt: skip
-
-
-def ochuman_to_coco(content: dict) -> dict:
-    """OCHuman's annotation file (19 joints, named in `keypoint_names`; visible 1, self-occluded 2, occluded by others 3, missing 0) as COCO."""
-    images, annotations = [], []
-    order = [content["keypoint_names"].index(name) for name in COCO_JOINTS]
-    for image in content["images"]:
-        number = len(images) + 1
-        images.append({"id": number, "file_name": image["file_name"], "width": image["width"], "height": image["height"]})
-        for person in image["annotations"]:
-            x0, y0, x1, y1 = person["bbox"]
-            label = {
-                "id": len(annotations) + 1, "image_id": number, "category_id": 1, "iscrowd": 0,
-                "bbox": [x0, y0, x1 - x0, y1 - y0], "area": (x1 - x0) * (y1 - y0), "keypoints": [0] * 51, "num_keypoints": 0,
-            }  # fmt: skip
-            if person.get("keypoints"):
-                joints = np.array(person["keypoints"], float).reshape(-1, 3)[order]
-                joints[:, 2] = np.where(joints[:, 2] == 1, 2, np.where(joints[:, 2] > 0, 1, 0))
-                label |= {"keypoints": joints.reshape(-1).tolist(), "num_keypoints": int((joints[:, 2] > 0).sum())}
-            if person.get("segms"):
-                label["segmentation"] = [part for part in person["segms"]["outer"] if len(part) >= 6]
-            annotations.append(label)
-    return {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "person"}]}
 
 
 def results(image_id: int, found: Found) -> dict[str, list[dict]]:
@@ -201,8 +183,11 @@ def _ap50(pictures: list[dict]) -> float:
     return float(np.mean([precision[i] if i < len(precision) else 0.0 for i in at]))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main() -> int:
+    """The command line above."""
+    parser = argparse.ArgumentParser(
+        prog="python -m hcqnet.evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", type=Path)
     parser.add_argument("--data", type=Path, help="unpacked shards")
     parser.add_argument("--images", type=Path)
@@ -216,12 +201,27 @@ def main() -> None:
     parser.add_argument("--limit", type=int)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
+    if not (arguments.data or (arguments.annotations and arguments.images)):
+        parser.error("name the pictures: --data DIR, or --images DIR with --annotations A.json")
+    if not (arguments.model or arguments.teachers or arguments.truth):
+        parser.error("nothing to do: --model M.safetensors, --teachers DIR or --truth OUT")
+    try:
+        _evaluate(arguments)
+    except (WeightsError, DataError, OSError, RuntimeError) as error:
+        print(f"hcqnet.evaluate: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _evaluate(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(arguments.threads)
     fixed = None if arguments.size == "fit" else tuple(int(v) for v in arguments.size.split("x"))
     finders = {}
     if arguments.model:
         net = weight_files.load(arguments.model).to(memory_format=torch.channels_last)
         finders["hcqnet"] = network_finder(net, fixed)
+        for told in weight_files.training(arguments.model):
+            print(f"trained by: {told['command']}  (recipe {told['recipe']}, seed {told['seed']}, step {told['step']}, commit {told['commit']})")
     if arguments.teachers:
         finders["teachers"] = _teachers(arguments.teachers, arguments.threads)
     for part, (coco, paths), kinds in _parts(arguments):
@@ -240,10 +240,20 @@ def write_truth(coco: COCO, paths: dict[int, Path], root: Path, file: Path) -> N
     file.write_text(json.dumps(coco.dataset | {"images": images}))
 
 
+def labelled_kinds(people: list[dict]) -> tuple[str, ...]:
+    """What can be judged with these labels: boxes, masks where everybody has one, joints where somebody has any."""
+    has = {
+        "bbox": bool(people), "segm": bool(people) and all("segmentation" in a for a in people),
+        "keypoints": any(a["num_keypoints"] for a in people),
+    }  # fmt: skip
+    return tuple(kind for kind in has if has[kind])
+
+
 def _parts(arguments: argparse.Namespace) -> list[tuple]:
     everything = ("bbox", "segm", "keypoints")
     if arguments.annotations:
-        return [(arguments.annotations.name, from_file(arguments.annotations, arguments.images, arguments.ochuman), everything)]
+        truth = from_file(arguments.annotations, arguments.images, arguments.ochuman)
+        return [(arguments.annotations.name, truth, labelled_kinds(truth[0].dataset["annotations"]))]
     names = json.loads(arguments.validation.read_text())
     sets = {
         "complete (coco-train)": (["coco-train-00"], everything),
@@ -275,4 +285,4 @@ def _teachers(directory: Path, threads: int) -> Finder:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from .backbones.esnet_pan import NECK_CHANNELS, ESNetPAN
 from .proposals import BINS, ProposalHead
+
+if TYPE_CHECKING:
+    import onnx
 
 CLASSES = 80
 PERSON = 0
@@ -41,7 +45,7 @@ def load_picodet(path: str | Path) -> tuple[ESNetPAN, ProposalHead]:
     return backbone, head
 
 
-def _convolutions(graph: "onnx.GraphProto") -> list[tuple[Tensor, Tensor]]:
+def _convolutions(graph: onnx.GraphProto) -> list[tuple[Tensor, Tensor]]:
     """Weight and bias of every convolution, in file order."""
     from onnx import numpy_helper
 

@@ -33,7 +33,7 @@ def count(config: Config, height: int, width: int) -> dict[str, int]:
         prediction = net(image, chosen)
     macs = {name: sum(ops.values()) // 2 for name, ops in counter.get_flop_counts().items()}
     with FlopCounterMode(display=False) as product:
-        prediction.mask_logits
+        _ = prediction.mask_logits
     heads = {name: macs.get(f"HCQNet.heads.{name}", 0) for name in ("box", "pose")}
     rows = {
         "backbone": macs["HCQNet.backbone"],

@@ -31,6 +31,10 @@ class PaperWeights:
     oversampling: float = 3.0
     importance: float = 0.75
 
+    def __post_init__(self) -> None:
+        if self.points < 1 or self.oversampling < 1 or not 0 <= self.importance <= 1:
+            raise ValueError("expected points and oversampling of at least 1, importance from 0 to 1")
+
 
 class PaperCriterion(nn.Module):
     """Losses of every layer's prediction; holds the flows, which exist in training only."""

@@ -27,16 +27,27 @@ def total(value: float) -> float:
     return float(tensor)
 
 
+def mean_of(values: dict[str, float]) -> dict[str, float]:
+    """The mean over all processes of every value; what a process does not have counts as 0 there."""
+    if not dist.is_initialized():
+        return values
+    everybody: list[dict[str, float]] = [{}] * dist.get_world_size()
+    dist.all_gather_object(everybody, values)
+    names = dict.fromkeys(name for one in everybody for name in one)
+    return {name: sum(one.get(name, 0.0) for one in everybody) / len(everybody) for name in names}
+
+
 def average_gradients(parameters: list[nn.Parameter]) -> None:
-    """Replaces every gradient by the mean over all processes; one that is missing counts as zero."""
+    """Replaces every gradient by the mean over all processes; where one has none it counts as zero, where nobody has one it stays None."""
     if not dist.is_initialized():
         return
     parameters = [p for p in parameters if p.requires_grad]
-    flat = torch.cat([(p.grad if p.grad is not None else torch.zeros_like(p)).reshape(-1) for p in parameters])
+    has = torch.tensor([float(p.grad is not None) for p in parameters], device=parameters[0].device)
+    flat = torch.cat([has, *((p.grad if p.grad is not None else torch.zeros_like(p)).reshape(-1) for p in parameters)])
     dist.all_reduce(flat)
-    flat /= dist.get_world_size()
-    for p, part in zip(parameters, flat.split([p.numel() for p in parameters])):
-        p.grad = part.view(p.shape)
+    has, flat = flat[: len(parameters)].tolist(), flat[len(parameters) :] / dist.get_world_size()
+    for p, part, one in zip(parameters, flat.split([p.numel() for p in parameters]), has):
+        p.grad = part.view(p.shape) if one else None
 
 
 def any_of(flag: bool) -> bool:

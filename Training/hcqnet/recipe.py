@@ -5,10 +5,12 @@ A recipe may name another one as `base` and give only what differs; unknown fiel
 
 from __future__ import annotations
 
+import difflib
 import json
-from dataclasses import dataclass, field, fields, replace
+import math
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 from .augment import Settings
 from .config import Config
@@ -34,7 +36,8 @@ class Recipe:
     augment: Settings = field(default_factory=Settings)
     canvases: tuple[tuple[int, int], ...] = ((1024, 1024),)  # H, W; one is drawn for each batch
     batch: int = 16  # pictures a process and step
-    accumulate: int = 1  # steps whose gradients are summed before an update
+    accumulate: int = 1  # batches a process whose gradients are summed before an update
+    update: int = 0  # pictures of one update, of all processes together; `accumulate` follows from it. 0: `accumulate` is given
     steps: int = 368750
     warmup: int = 10
     decay_at: tuple[int, ...] = ()  # the rate falls to a tenth at these steps
@@ -63,11 +66,27 @@ class Recipe:
         for name in ("batch", "accumulate", "steps", "warmup"):
             if getattr(self, name) < 1:
                 raise RecipeError(f"{name} is {getattr(self, name)}, expected at least 1")
+        if not self.canvases:
+            raise RecipeError("canvases is empty, expected at least one [height, width]")
         for height, width in self.canvases:
-            if height % 32 or width % 32:
+            if height < 32 or width < 32 or height % 32 or width % 32:
                 raise RecipeError(f"canvases: {height}x{width}, expected multiples of 32")
+        if self.lr <= 0 or self.clip <= 0:
+            raise RecipeError(f"lr is {self.lr:g} and clip {self.clip:g}, expected both above 0")
+        if not 0 <= self.average < 1:
+            raise RecipeError(f"average is {self.average:g}, expected 0 or more and below 1")
         if self.train_queries and self.network.query_start != "proposals":
             raise RecipeError("train_queries needs a network with query_start proposals")
+
+    def spread(self, processes: int) -> Recipe:
+        """The recipe with the `accumulate` that makes `update` pictures of so many processes."""
+        if not self.update:
+            return self
+        if self.update % (self.batch * processes):
+            raise RecipeError(
+                f"update is {self.update} pictures, which {processes} processes with a batch of {self.batch} cannot share evenly"
+            )
+        return replace(self, accumulate=self.update // (self.batch * processes))
 
     def rate(self, step: int) -> float:
         """Factor of the learning rate at a step."""
@@ -83,36 +102,80 @@ _PARTS: dict[str, Any] = {
 def load_recipe(path: Path, **changes: Any) -> Recipe:
     """Reads a recipe and its bases; `changes` replace fields of the result."""
     values = _values(path)
-    known = {f.name for f in fields(Recipe)}
-    for name in values:
-        if name not in known:
-            raise RecipeError(f"{path}: unknown field {name}")
-    made: dict[str, Any] = {}
-    for name, value in values.items():
-        try:
-            made[name] = _PARTS[name](**_tuples(value)) if name in _PARTS else _tuples(value)
-        except (TypeError, ValueError) as error:
-            raise RecipeError(f"{path}: {name}: {error}") from error
     try:
-        return replace(Recipe(**made), **changes)
+        values = _checked("", Recipe, values)
+        for name in _PARTS.keys() & values.keys():
+            values[name] = _part(name, values[name])
+        return replace(Recipe(**values), **changes)
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from error
 
 
-def _values(path: Path) -> dict[str, Any]:
+def _part(name: str, values: Any) -> Any:
+    """The network, a criterion's weights or the settings of the pictures."""
+    try:
+        return _PARTS[name](**_checked(name, _PARTS[name], values))
+    except RecipeError:
+        raise
+    except ValueError as error:
+        raise RecipeError(f"{name}: {error}") from error
+
+
+def _values(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The fields of a file over those of its base."""
+    if path.resolve() in above:
+        raise RecipeError(f"{path}: base leads back to the file itself")
     try:
         values = json.loads(path.read_text())
-    except (OSError, json.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise RecipeError(f"{path}: {error}") from error
-    if "base" not in values:
+    if not isinstance(values, dict):
+        raise RecipeError(f"{path}: found {type(values).__name__}, expected a JSON object")
+    base = values.pop("base", None)
+    if base is None:
         return values
-    merged = _values(path.parent / values.pop("base"))
+    merged = _values(path.parent / str(base), (*above, path.resolve()))
     for name, value in values.items():
-        merged[name] = merged.get(name, {}) | value if isinstance(value, dict) else value
+        both = isinstance(value, dict) and isinstance(merged.get(name), dict)
+        merged[name] = merged[name] | value if both else value
     return merged
 
 
-def _tuples(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(_tuples(v) for v in value)
-    return {k: _tuples(v) for k, v in value.items()} if isinstance(value, dict) else value
+def _checked(part: str, kind: type, values: Any) -> dict[str, Any]:
+    """Fields of one part of a recipe ("" for the recipe itself), each in the type that the part declares."""
+    if not isinstance(values, dict):
+        raise RecipeError(f"{part}: found {type(values).__name__}, expected a JSON object")
+    kinds, checked = get_type_hints(kind), {}
+    for name, value in values.items():
+        place = f"{part}.{name}" if part else name
+        if name not in kinds:
+            near = difflib.get_close_matches(name, kinds, n=1)
+            raise RecipeError(f"unknown field {place}" + (f" (did you mean {near[0]}?)" if near else ""))
+        checked[name] = value if kinds[name] in _PARTS.values() else _typed(place, value, kinds[name])
+    return checked
+
+
+def _typed(place: str, value: Any, kind: Any) -> Any:
+    """The value as `kind`: a number, a text, true or false, a list or an object of them."""
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    items = get_args(kind)
+    if kind in (int, float) and number and value == kind(value):
+        if value < 0 and not place.startswith("network."):  # the network's numbers have checks of their own
+            raise RecipeError(f"{place} is {value}, expected 0 or more")
+        return kind(value)
+    if kind in (str, bool) and isinstance(value, kind):
+        return value
+    if get_origin(kind) is tuple and isinstance(value, list):
+        each = items[:1] * len(value) if items[-1] is ... else items
+        if len(each) == len(value):
+            return tuple(_typed(f"{place}[{i}]", item, of) for i, (item, of) in enumerate(zip(value, each)))
+    if get_origin(kind) is dict and isinstance(value, dict):
+        return {name: _typed(f"{place}.{name}", item, items[1]) for name, item in value.items()}
+    raise RecipeError(f"{place} is {json.dumps(value)}, expected {_named(kind)}")
+
+
+def _named(kind: Any) -> str:
+    items = get_args(kind)
+    if get_origin(kind) is tuple:
+        return f"a list, each {_named(items[0])}" if items[-1] is ... else f"a list of {len(items)}, each {_named(items[0])}"
+    return {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}.get(kind, "an object of numbers")

@@ -19,7 +19,7 @@ import torch
 
 from .augment import MASK_STRIDE, Target, _coverage
 from .batches import Batch, to_targets
-from .data import Sample, decode_mask, load_sets
+from .data import DataError, Sample, decode_mask, load_sets
 from .evaluate import average_precision, ground_truth, results
 from .predict import find_people
 from .recipe import load_recipe
@@ -33,10 +33,13 @@ def eight(root: Path) -> list[Sample]:
     """Completely labelled pictures in which one to three people have at least eight joints each."""
     chosen = []
     for sample in load_sets(root, None, {}):
-        good = [p for p in sample.people if (p.joints[:, 2] > 0).sum() >= 8]
-        if sample.set_name == "coco-train-00" and 1 <= len(sample.people) <= 3 and len(good) == len(sample.people):
-            if not sample.ignored and min(p.area / np.prod(sample.size) for p in sample.people) > 0.03:
-                chosen.append(sample)
+        posed = all((p.joints[:, 2] > 0).sum() >= 8 for p in sample.people)
+        if sample.set_name != "coco-train-00" or not 1 <= len(sample.people) <= 3 or not posed or sample.ignored:
+            continue
+        if min(p.area / np.prod(sample.size) for p in sample.people) > 0.03:
+            chosen.append(sample)
+    if len(chosen) < 8:
+        raise DataError(f"{root}: has {len(chosen)} pictures in coco-train-00 that serve, expected 8 (python -m hcqnet.unpack)")
     return chosen[:8]
 
 
@@ -74,6 +77,14 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=8)
     parser.add_argument("--threads", type=int, default=4)
     options = parser.parse_args()
+    try:
+        return _learn(options)
+    except (DataError, OSError) as error:
+        print(f"hcqnet.smoke: {error}", file=sys.stderr)
+        return 1
+
+
+def _learn(options: argparse.Namespace) -> int:
     torch.set_num_threads(options.threads)
     recipe = load_recipe(Path(__file__).parent.parent / "recipes" / "compact-cpu.json")
     # The detector stays as published, as in the recipe; the queries learn classes and boxes too.

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 import torch
@@ -45,7 +46,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="written in float16")
     options = parser.parse_args()
     try:
-        weights.save(soup(options.files), options.output, torch.float16)
+        told = [one for file in options.files for one in weights.training(file)]
+        weights.save(soup(options.files), options.output, torch.float16, {"training": json.dumps(told)} if told else None)
     except WeightsError as error:
         raise SystemExit(f"error: {error}") from None
 

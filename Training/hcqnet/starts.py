@@ -1,7 +1,8 @@
 """What a network starts from: published checkpoints by name mapping, or an earlier run.
 
 torchvision's ResNets and Swins have this project's names below `backbone.`; its Swin has no LayerNorm per stage, its
-classifier is left out. Mask2Former's pixel decoder (Detectron2 layout, `sem_seg_head.pixel_decoder.*`) is renamed.
+classifier is left out. Renamed are Swin as its authors and Mask2Former publish it (`layers.*.blocks.*`) and Mask2Former's
+pixel decoder, as its authors (`sem_seg_head.pixel_decoder.*`) and transformers (`model.pixel_level_module.decoder.*`) do.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class StartError(ValueError):
     """A checkpoint that does not fit; the message names the file and the tensor."""
 
 
-def apply(net: HCQNet, recipe: "Recipe") -> None:
+def apply(net: HCQNet, recipe: Recipe) -> None:
     """Everything that the recipe names, in the order backbone, pixel decoder, detector, tower, earlier run."""
     if recipe.backbone_file:
         load_backbone(net, Path(recipe.backbone_file))
@@ -94,9 +95,11 @@ def in_short(error: Exception, length: int = 160) -> str:
 
 
 def load_backbone(net: HCQNet, path: Path) -> None:
-    """torchvision's ResNet or Swin checkpoint; a Swin's bias tables are interpolated to another window."""
-    found = {k: v for k, v in read(path).items() if not k.startswith(("fc.", "head.", "norm."))}
-    found = {k: v for k, v in found.items() if not k.endswith(("relative_position_index", "num_batches_tracked"))}
+    """torchvision's ResNet or Swin checkpoint, or Swin's own; a Swin's bias tables are interpolated to another window."""
+    found = read(path)
+    inside = {k.removeprefix("backbone."): v for k, v in found.items() if k.startswith("backbone.")}  # of a whole Mask2Former
+    found = {rename_swin(k): v for k, v in (inside or found).items() if not k.startswith(("fc.", "head.", "norm."))}
+    found = {k: v for k, v in found.items() if not k.endswith(("relative_position_index", "num_batches_tracked", "attn_mask"))}
     own = net.backbone.state_dict()
     for name, value in found.items():
         if name.endswith("relative_position_bias_table") and name in own and value.shape != own[name].shape:
@@ -106,6 +109,15 @@ def load_backbone(net: HCQNet, path: Path) -> None:
         if not k.startswith("norms.") and not k.endswith(("num_batches_tracked", "relative_position_index"))
     }  # fmt: skip
     _copy(net.backbone, found, expected, path)
+
+
+def rename_swin(name: str) -> str:
+    """A tensor of Swin's own checkpoints by torchvision's name; any other name as it is."""
+    if match := re.fullmatch(r"layers\.(\d)\.(?:blocks\.(\d+)|downsample)\.(.*)", name):
+        stage, block, rest = int(match[1]), match[2], match[3].replace("mlp.fc1.", "mlp.0.").replace("mlp.fc2.", "mlp.3.")
+        return f"features.{2 * stage + 2}.{rest}" if block is None else f"features.{2 * stage + 1}.{block}.{rest}"
+    name = re.sub(r"^norm(\d)\.", r"norms.\1.", name)
+    return name.replace("patch_embed.proj.", "features.0.0.").replace("patch_embed.norm.", "features.0.2.")
 
 
 def resize_bias_table(table: Tensor, rows: int) -> Tensor:
@@ -123,7 +135,7 @@ def load_mask2former(net: HCQNet, path: Path) -> None:
         if own:
             found[own] = value
     if not found:
-        raise StartError(f"{path}: no tensor named sem_seg_head.pixel_decoder.*")
+        raise StartError(f"{path}: no tensor named {' or '.join(f'{prefix}*' for prefix in _PIXEL_DECODERS)}")
     _copy(net.pixel_decoder, found, set(net.pixel_decoder.state_dict()), path)
 
 
@@ -142,24 +154,37 @@ def load_tower(net: HCQNet, path: str) -> None:
     net.pixel_decoder.joint_maps.bias[:joints] = slope * bias + start
 
 
-_MASK2FORMER = (
-    (r"input_proj\.(\d)\.(\d)\.(.*)", r"input_proj.\1.\2.\3"),
-    (r"transformer\.level_embed", r"level_embed"),
-    (r"transformer\.encoder\.layers\.(\d+)\.self_attn\.(.*)", r"layers.\1.self_attn.\2"),
-    (r"transformer\.encoder\.layers\.(\d+)\.(norm1|norm2|linear1|linear2)\.(.*)", r"layers.\1.\2.\3"),
-    (r"adapter_1\.norm\.(.*)", r"lateral.1.\1"),
-    (r"adapter_1\.(weight)", r"lateral.0.\1"),
-    (r"layer_1\.norm\.(.*)", r"output.1.\1"),
-    (r"layer_1\.(weight)", r"output.0.\1"),
-    (r"mask_features\.(.*)", r"mask_features.\1"),
-)
+# Below the first prefix as Mask2Former's authors name them, below the second as transformers does.
+_PIXEL_DECODERS = {
+    "sem_seg_head.pixel_decoder.": (
+        (r"input_proj\.(\d)\.(\d)\.(.*)", r"input_proj.\1.\2.\3"),
+        (r"transformer\.level_embed", r"level_embed"),
+        (r"transformer\.encoder\.layers\.(\d+)\.self_attn\.(.*)", r"layers.\1.self_attn.\2"),
+        (r"transformer\.encoder\.layers\.(\d+)\.(norm1|norm2|linear1|linear2)\.(.*)", r"layers.\1.\2.\3"),
+        (r"adapter_1\.norm\.(.*)", r"lateral.1.\1"),
+        (r"adapter_1\.(weight)", r"lateral.0.\1"),
+        (r"layer_1\.norm\.(.*)", r"output.1.\1"),
+        (r"layer_1\.(weight)", r"output.0.\1"),
+        (r"mask_features\.(.*)", r"mask_features.\1"),
+    ),
+    "model.pixel_level_module.decoder.": (
+        (r"input_projections\.(\d)\.(\d)\.(.*)", r"input_proj.\1.\2.\3"),
+        (r"level_embed", r"level_embed"),
+        (r"encoder\.layers\.(\d+)\.self_attn\.(.*)", r"layers.\1.self_attn.\2"),
+        (r"encoder\.layers\.(\d+)\.self_attn_layer_norm\.(.*)", r"layers.\1.norm1.\2"),
+        (r"encoder\.layers\.(\d+)\.final_layer_norm\.(.*)", r"layers.\1.norm2.\2"),
+        (r"encoder\.layers\.(\d+)\.fc([12])\.(.*)", r"layers.\1.linear\2.\3"),
+        (r"adapter_1\.(\d)\.(.*)", r"lateral.\1.\2"),
+        (r"layer_1\.(\d)\.(.*)", r"output.\1.\2"),
+        (r"mask_projection\.(.*)", r"mask_features.\1"),
+    ),
+}
 
 
 def rename_mask2former(name: str) -> str | None:
     """A tensor of Mask2Former's pixel decoder to its name below `pixel_decoder.`; None for everything else."""
-    prefix = "sem_seg_head.pixel_decoder."
-    if name.startswith(prefix):
-        for pattern, own in _MASK2FORMER:
+    for prefix, patterns in _PIXEL_DECODERS.items():
+        for pattern, own in patterns if name.startswith(prefix) else ():
             if match := re.fullmatch(pattern, name[len(prefix) :]):
                 return match.expand(own)
     return None

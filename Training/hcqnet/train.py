@@ -5,8 +5,9 @@
     torchrun --nnodes 2 --rdzv-endpoint HOST:29500 ...         several machines
 
 DIR holds unpacked shards (`python -m hcqnet.unpack`). Writes RUN/last.pt (everything needed to go on), RUN/average.safetensors
-(averaged weights), RUN/curve.csv and RUN/curve.png (losses, and AP of the averaged weights on held-out pictures); ends cleanly,
-resumable, on SIGTERM and Ctrl-C.
+(averaged weights), RUN/curve.csv and RUN/curve.png (losses, and AP of the averaged weights on held-out pictures), RUN/runs.jsonl
+(command, commit, seed and versions of every start); ends cleanly, resumable, on SIGTERM and Ctrl-C. Several machines need one RUN
+that all of them see.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ from .accuracy import Accuracy
 from .augment import Composer
 from .batches import Batch, StepBatches
 from .curve import draw_curve
-from .data import DataError, held_out_names, load_sets
+from .data import DataError, Sample, held_out_names, load_sets
 from .hcqnet import HCQNet
+from .provenance import note_start, origin
 from .recipe import RecipeError, load_recipe
 from .starts import StartError
 from .trainer import NonFiniteLoss, Trainer
@@ -48,7 +50,7 @@ class Log:
         # A killed run may have written more than it saved.
         lines = path.read_text().splitlines() if path.exists() else []
         kept = path.with_suffix(".tmp")
-        kept.write_text("".join(f"{line}\n" for line in lines if line.count(",") == 2 and int(line.split(",")[0]) <= trainer.done))
+        kept.write_text("".join(f"{line}\n" for line in lines if _is_row(line) and int(line.split(",")[0]) <= trainer.done))
         os.replace(kept, path)
         self.file = path.open("a", newline="")
 
@@ -81,6 +83,10 @@ class Log:
     def _rows(self, values: dict[str, float]) -> None:
         csv.writer(self.file, lineterminator="\n").writerows([self.trainer.done, k, f"{v:.6g}"] for k, v in values.items())
         self.file.flush()
+
+
+def _is_row(line: str) -> bool:
+    return line.count(",") == 2 and line.split(",")[0].isdecimal()
 
 
 def train(
@@ -142,6 +148,27 @@ def _end_children() -> None:
         child.kill()
 
 
+def _samples(options: argparse.Namespace, held_out: dict[str, list[str]]) -> list[Sample]:
+    """The pictures to train on; `DataError` where one is not there, which else shows when it is drawn, hours later."""
+    samples = load_sets(options.data, options.pseudo, held_out)
+    gone = [s.path for s in samples if not s.path.exists()]
+    if gone:
+        raise DataError(f"{gone[0]}: is named in annotations.json but is not there ({len(gone)} of {len(samples)} pictures)")
+    return samples
+
+
+def _prepare(options: argparse.Namespace, trainer: Trainer) -> None:
+    """The folder of the run: gone on with, or new."""
+    options.output.mkdir(parents=True, exist_ok=True)
+    if options.resume:
+        trainer.load(options.output)
+    elif (options.output / "last.pt").exists():
+        raise StartError(f"{options.output}: holds a run; --resume goes on with it, another --output leaves it alone")
+    if trainer.rank == 0:
+        trainer.origin = origin(options.recipe, trainer.recipe, trainer.world)
+        note_start(options.output, trainer.origin, trainer.recipe, trainer.done)
+
+
 def main() -> int:
     """The command line above."""
     parser = argparse.ArgumentParser(
@@ -163,11 +190,9 @@ def main() -> int:
     atexit.register(_end_children)
     try:
         trainer = Trainer(load_recipe(options.recipe), rank, world)
-        options.output.mkdir(parents=True, exist_ok=True)
-        if options.resume:
-            trainer.load(options.output)
-        held_out = held_out_names(options.validation)
-        composer = Composer(load_sets(options.data, options.pseudo, held_out), trainer.recipe.augment)
+        held_out = held_out_names(options.validation, options.data)
+        composer = Composer(_samples(options, held_out), trainer.recipe.augment)
+        _prepare(options, trainer)
         accuracy = Accuracy(options.data, held_out) if options.judge_every and rank == 0 else None
         loader = batches_from(trainer, composer, options.workers)
         train(trainer, iter(loader), options.output, options.save_every, accuracy=accuracy, judge_every=options.judge_every)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import json
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -35,7 +39,9 @@ class Trainer:
     """Network, criterion, optimiser and averages of one run."""
 
     def __init__(self, recipe: Recipe, rank: int = 0, world: int = 1) -> None:
+        recipe = recipe.spread(world)
         self.recipe, self.rank, self.world = recipe, rank, world
+        self.origin: dict[str, Any] = {}  # of the weights: what `provenance.origin` tells
         torch.manual_seed(recipe.seed)
         self.device = torch.device("cuda", rank % torch.cuda.device_count()) if torch.cuda.is_available() else torch.device("cpu")
         self.net = HCQNet(recipe.network)
@@ -81,16 +87,16 @@ class Trainer:
             p.requires_grad_(step >= r.frozen_steps and id(p) not in self.never)
 
     def step(self, batches: list[Batch]) -> dict[str, float]:
-        """One update from `accumulate` batches; the weighted terms, per person, of this process."""
+        """One update from `accumulate` batches; the weighted terms, per person, of all processes."""
         self._set_rates()
         self.net.train()
         self.optimiser.zero_grad(set_to_none=True)
-        # Points of masks are drawn anew every step, and the same ones when the step is repeated after a resume.
-        torch.manual_seed((self.recipe.seed * 1_000_003 + self.done) * 64 + self.rank)
-        people = parallel.total(sum(len(t.boxes) for b in batches for t in b.targets)) / self.world
+        people = max(parallel.total(sum(len(t.boxes) for b in batches for t in b.targets)), 1.0) / self.world
         sums: dict[str, float] = {}
         for batch in batches:
-            terms = self.losses(batch, max(people, 1.0), len(batches))
+            # Points of masks are drawn anew every step, and the same ones whichever process takes the batch, before or after a resume.
+            torch.manual_seed(int(np.random.SeedSequence((self.recipe.seed, self.done, batch.index)).generate_state(1, np.uint64)[0]))
+            terms = self.losses(batch, people, len(batches))
             loss = sum(terms.values())
             values = {k: float(v.detach()) for k, v in terms.items()}
             if not torch.isfinite(loss):
@@ -107,7 +113,7 @@ class Trainer:
         self.optimiser.step()
         self._average()
         self.done += 1
-        return sums
+        return parallel.mean_of(sums)
 
     def losses(self, batch: Batch, people: float, parts: int = 1) -> dict[str, Tensor]:
         """All weighted terms of one of `parts` batches of an update, divided by the people of all of them.
@@ -175,10 +181,9 @@ class Trainer:
         """`last.pt`, everything needed to go on, and `average.safetensors`; each replaced atomically."""
         state = {name: getattr(self, name).state_dict() for name in SAVED}
         state |= {"done": self.done, "sums": self.sums, "summed": self.summed}
-        torch.save(state, directory / "last.tmp")
-        os.replace(directory / "last.tmp", directory / "last.pt")
-        weight_files.save(self.average, directory / "average.tmp")
-        os.replace(directory / "average.tmp", directory / "average.safetensors")
+        metadata = {"training": json.dumps(self.origin | {"step": self.done})} if self.origin else {}
+        _replace(directory / "last.pt", lambda path: torch.save(state, path))
+        _replace(directory / "average.safetensors", lambda path: weight_files.save(self.average, path, metadata=metadata))
 
     def load(self, directory: Path) -> None:
         """Goes on where `save` was; `StartError` where last.pt is damaged or of another recipe."""
@@ -190,6 +195,21 @@ class Trainer:
             self.done, self.sums, self.summed = state["done"], state.get("sums", {}), state.get("summed", 0)
         except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
             raise starts.StartError(f"{path}: is no state of this recipe's run ({starts.in_short(error)}); name another --output") from error
+
+
+def _replace(path: Path, write: Callable[[Path], None]) -> None:
+    """Writes a file beside `path` that then takes its place: after a kill or on a full disk the one before is whole."""
+    new = path.with_suffix(".tmp")
+    try:
+        write(new)
+        with new.open("rb") as file:
+            os.fsync(file.fileno())
+    except Exception as error:  # PyTorch and safetensors have errors of their own for a full disk
+        free = shutil.disk_usage(path.parent).free // 1_000_000
+        new.unlink(missing_ok=True)
+        reason = f"{starts.in_short(error)}; {free} MB were free there"
+        raise OSError(f"{path}: cannot be written ({reason}); what was saved before is kept") from error
+    os.replace(new, path)
 
 
 def _in_float32(record: Record) -> Record:

@@ -13,9 +13,15 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the folder that holds train/*.tar")
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
-    for shard in sorted((options.data / "train").glob("*.tar")):
-        with tarfile.open(shard) as file:
-            file.extractall(options.output / shard.stem, filter="data")
+    shards = sorted((options.data / "train").glob("*.tar"))
+    if not shards:
+        raise SystemExit(f"hcqnet.unpack: {options.data / 'train'}: holds no shards (*.tar)")
+    for shard in shards:
+        try:
+            with tarfile.open(shard) as file:
+                file.extractall(options.output / shard.stem, filter="data")
+        except (tarfile.TarError, OSError) as error:
+            raise SystemExit(f"hcqnet.unpack: {shard}: {error}") from error
         print(f"{shard.stem}: {sum(1 for _ in (options.output / shard.stem / 'images').iterdir())} pictures")
 
 

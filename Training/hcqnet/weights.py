@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialise
 from torch import Tensor, nn
 
 from .config import Config, ConfigError
@@ -22,13 +23,13 @@ class WeightsError(ValueError):
     """A weight file that cannot be used; the message names the file and the tensor or key."""
 
 
-def save(net: HCQNet, path: str | Path, dtype: torch.dtype = torch.float32) -> None:
-    """Writes the network's tensors, as float32, float16 or bfloat16, and its configuration."""
+def save(net: HCQNet, path: str | Path, dtype: torch.dtype = torch.float32, metadata: dict[str, str] | None = None) -> None:
+    """Writes the network's tensors, as float32, float16 or bfloat16, its configuration and further metadata."""
     if dtype not in DTYPES:
         raise WeightsError(f"{path}: dtype {dtype}, expected one of {', '.join(map(str, DTYPES))}")
     tensors = {name: value.detach().to("cpu", dtype).contiguous() for name, value in tensors_of(net).items()}
-    save_file(tensors, path, {"format": FORMAT, "version": VERSION, "config": net.config.to_json()})
-    Path(path).chmod(0o644)  # safetensors leaves it to its owner alone; a daemon has another user
+    # `save_file` would leave a file of an unknown name when it is killed, and the one it names to its owner alone.
+    Path(path).write_bytes(serialise(tensors, {"format": FORMAT, "version": VERSION, "config": net.config.to_json()} | (metadata or {})))
 
 
 def load(path: str | Path, dtype: torch.dtype = torch.float32) -> HCQNet:
@@ -53,9 +54,16 @@ def read(path: str | Path) -> tuple[Config, dict[str, Tensor]]:
     try:
         with safe_open(path, "pt") as file:
             config = _config(path, file.metadata() or {})
-            return config, {name: file.get_tensor(name) for name in file.keys()}
+            return config, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path}: not a readable safetensors file: {error}") from error
+
+
+def training(path: str | Path) -> list[dict]:
+    """What a weight file says of the runs that it comes from (`provenance.origin`); empty where it says nothing."""
+    with safe_open(path, "pt") as file:
+        told = json.loads((file.metadata() or {}).get("training", "[]"))
+    return told if isinstance(told, list) else [told]
 
 
 def _config(path: str | Path, metadata: dict[str, str]) -> Config:

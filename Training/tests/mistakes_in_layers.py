@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
+from mistakes import around, mistake
 from torch import Tensor
 
 from hcqnet import decoder as decoder_module
@@ -15,7 +16,6 @@ from hcqnet.backbones import resnet, swin
 from hcqnet.decoder import DecoderLayer
 from hcqnet.layers import SelfAttention
 from hcqnet.pixel_decoder import EncoderAttention, EncoderLayer
-from mistakes import around, mistake
 
 # Attention and positions -----------------------------------------------------------------------------------------
 

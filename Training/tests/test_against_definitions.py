@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import plain
 import pytest
 import torch
 import torch.nn.functional as F
 
-import plain
 from hcqnet import Config
 from hcqnet.layers import inverse_sigmoid, sample_levels, sine_code
 from hcqnet.new import random_image, random_network

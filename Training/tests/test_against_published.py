@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-
 from torchvision_beside_cpu import torchvision  # first: transformers imports torchvision too
 
 # isort: split

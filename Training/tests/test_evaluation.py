@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from pycocotools.coco import COCO
 
+from hcqnet.data import DataError
 from hcqnet.detection_check import match_boxes
-from hcqnet.evaluate import COCO_JOINTS, average_precision, bootstrap, find_entries, ochuman_to_coco
+from hcqnet.evaluate import average_precision, bootstrap, find_entries, from_file, labelled_kinds
+from hcqnet.ochuman import COCO_JOINTS, main, ochuman_to_coco
 from hcqnet.predict import OUTSIDE, cut_to_box, fitting_size
 from hcqnet.teachers import decode_heatmaps
-from pycocotools.coco import COCO
 
 
 def truth_and_results(seed: int = 0) -> tuple[COCO, list[dict]]:
@@ -95,7 +98,7 @@ def test_masks_end_at_the_box() -> None:
     assert (cut[0, inside] == 3).all() and cut[0, 0, 0] == -9 and (cut[0, ~inside] <= OUTSIDE).all()
 
 
-def test_ochuman_layout() -> None:
+def test_ochuman_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     names = ["neck", *reversed(COCO_JOINTS), "head"]
     joints = [v for i in range(19) for v in (i, 10 * i, i % 4)]
     people = [{"bbox": [1, 2, 11, 22], "keypoints": joints, "segms": {"outer": [[0, 0, 5, 0, 5, 5], [1, 1]], "inner": []}}]
@@ -105,6 +108,29 @@ def test_ochuman_layout() -> None:
     nose, ankle = label["keypoints"][:3], label["keypoints"][-3:]
     assert nose == [17, 170, 2] and ankle == [1, 10, 2]
     assert label["num_keypoints"] == sum(i % 4 > 0 for i in range(1, 18))
+    (tmp_path / "o.json").write_text(json.dumps(source))
+    monkeypatch.setattr("sys.argv", ["ochuman", str(tmp_path / "o.json"), "--output", str(tmp_path / "a.json")])
+    assert main() == 0 and json.loads((tmp_path / "a.json").read_text()) == ochuman_to_coco(source)
+    (tmp_path / "o.json").write_text("{}")
+    assert main() == 1 and "o.json: has no 'keypoint_names'" in capsys.readouterr().err
+
+
+def test_what_a_label_file_leaves_out_is_not_judged(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    image, categories = {"id": 1, "file_name": "a.jpg", "width": 30, "height": 40}, [{"id": 1, "name": "person"}]
+    box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 10, 20]}
+    for person, kinds in (
+        (box, ("bbox",)), (box | {"segmentation": [[0, 0, 5, 0, 5, 5]]}, ("bbox", "segm")), (box | {"keypoints": [3, 4, 2] * 17}, ("bbox", "keypoints")),
+    ):  # fmt: skip
+        file.write_text(json.dumps({"images": [image], "annotations": [person], "categories": categories}))
+        coco, _ = from_file(file, tmp_path, False)
+        assert labelled_kinds(coco.dataset["annotations"]) == kinds
+        found = {"image_id": 1, "category_id": 1, "bbox": box["bbox"], "score": 0.5}
+        assert average_precision(coco, [found], "bbox")[0] == pytest.approx(1)
+    for content, message in (("{", "a.json: "), ('{"images": []}', "a.json: a picture or a person has no 'annotations'")):
+        file.write_text(content)
+        with pytest.raises(DataError, match=message):
+            from_file(file, tmp_path, False)
 
 
 def test_a_picture_is_shown_as_large_as_fits() -> None:

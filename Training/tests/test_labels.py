@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from pycocotools import mask as rle
 
-from hcqnet.data import DataError, Sample, decode_mask, load_sets
+from hcqnet.accuracy import Accuracy
+from hcqnet.data import DataError, Sample, decode_mask, held_out_names, load_sets
 
 SIZE = (60, 80)
 SMALL = {
@@ -80,6 +81,50 @@ def test_pictures_and_files_that_cannot_be_used_are_named(tmp_path: Path) -> Non
     (tmp_path / "set" / "annotations.json").unlink()
     with pytest.raises(DataError, match="holds no pictures"):
         load_sets(tmp_path, None, {})
+
+
+@pytest.mark.parametrize(
+    "person, message",
+    [
+        ({"keypoints": [1, 2, 2] * 16}, "keypoints holds 48 values, expected 51 finite numbers"),
+        ({"keypoints": [float("nan")] * 51}, "keypoints holds 51 values, expected 51 finite"),
+        ({"bbox": [1, 2, 3]}, "bbox holds 3 values, expected 4"),
+        ({"bbox": [1, 2, None, 4]}, "bbox holds 4 values, expected 4 finite"),
+        ({"segmentation": [[1, 2, 3, 4, 5, 6, 7]]}, "segmentation has a polygon with an odd count"),
+        ({"segmentation": {"size": [80, 60], "counts": [4800]}}, "segmentation is of [80, 60] pixels, the picture of [60, 80]"),
+        ({"segmentation": {"size": [60, 80], "counts": [4000]}}, "segmentation's runs cover 4000 pixels, the picture has 4800"),
+        ({"segmentation": {"size": [60, 80], "counts": "garbage"}}, "Invalid RLE mask"),
+        ({"segmentation": {"size": [60, 80], "counts": [4810, -10]}}, ""),
+        ({"segmentation": {"size": [60, 80]}}, ""),
+        ({"segmentation": "mask.png"}, ""),
+    ],
+)
+def test_a_label_that_is_none_names_file_and_person(person: dict, message: str, tmp_path: Path) -> None:
+    usable = {"bbox": [10, 10, 20, 30]}
+    with pytest.raises(DataError) as raised:
+        labels(tmp_path, [usable, usable | person])
+    assert "annotations.json: person 1: " in str(raised.value) and message in str(raised.value)
+
+
+def test_polygons_of_two_points_are_no_mask_and_boxes_without_area_nobody(tmp_path: Path) -> None:
+    people = [{"bbox": [10, 10, 20, 30], "segmentation": s} for s in ([[10, 10, 30, 40]], [], [[10, 10, 30, 40], *SQUARE])]
+    flat = {"bbox": [10, 10, 20, 0], "keypoints": [20, 20, 2] * 17}
+    sample = labels(tmp_path, [*people, flat])
+    assert [p.mask is not None for p in sample.people] == [False, False, True] and decode_mask(sample.people[2].mask).sum() == 600
+    assert [b.tolist() for b in sample.ignored] == [[10, 10, 30, 10]]
+
+
+def test_sets_for_validation_are_never_trained_on(tmp_path: Path) -> None:
+    labels(tmp_path, [{"bbox": [10, 10, 20, 30]}])
+    (tmp_path / "set").rename(tmp_path / "val2017")
+    labels(tmp_path, [{"bbox": [10, 10, 20, 30]}])
+    (tmp_path / "list.json").write_text("{}")
+    held_out = held_out_names(tmp_path / "list.json", tmp_path)
+    assert held_out == {"val2017": ["a.png"]} and [s.set_name for s in load_sets(tmp_path, None, held_out)] == ["set"]
+    assert Accuracy(tmp_path, held_out).paths == {1: tmp_path / "val2017" / "a.png"}
+    (tmp_path / "list.json").write_text("[]")
+    with pytest.raises(DataError, match=r"list.json: holds a list"):
+        held_out_names(tmp_path / "list.json", tmp_path)
 
 
 def test_a_run_over_a_broken_picture_ends_and_names_it(tmp_path: Path) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import copy
 
+import mistakes_in_layers  # noqa: F401, registers its mistakes
 import pytest
 import torch
+from mistakes import MISTAKES
 
 from hcqnet import Config
-from hcqnet.parity import ABSOLUTE, RELATIVE, compare
 from hcqnet.new import random_image, random_network
+from hcqnet.parity import ABSOLUTE, RELATIVE, compare
 from hcqnet.weights import tensors_of
-import mistakes_in_layers  # noqa: F401, registers its mistakes
-from mistakes import MISTAKES
 
 SMALL = {
     "hidden_dim": 96, "queries": 10, "encoder_layers": 2, "encoder_ffn": 48, "decoder_layers": 2, "decoder_ffn": 48,

@@ -72,7 +72,7 @@ class WindowAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x: [B, H, W, C] -> the same shape. Padded at the right and bottom to whole windows; padding takes part."""
-        _, height, width, channels = x.shape
+        _, height, width, _ = x.shape
         pad_y, pad_x = -height % self.window, -width % self.window
         padded = F.pad(x, (0, 0, 0, pad_x, 0, pad_y)) if pad_y or pad_x else x
         tall, wide = height + pad_y, width + pad_x
