@@ -55,8 +55,9 @@ class Trainer:
         self.average = copy.deepcopy(self.net).eval().requires_grad_(False)
         if recipe.train_queries:  # with proposals the number of queries is free
             self.net.config = dataclasses.replace(self.net.config, queries=recipe.train_queries)
-        for name in recipe.frozen:
-            self.net.get_submodule(name).requires_grad_(False)
+        norms = [m for m in self.net.backbone.modules() if isinstance(m, nn.BatchNorm2d)]  # of a ResNet: as published
+        for part in (*(self.net.get_submodule(name) for name in recipe.frozen), *norms):
+            part.requires_grad_(False)
         self.never = {id(p) for p in self.net.parameters() if not p.requires_grad}
         self.optimiser = self._optimiser()
         self.teacher = None

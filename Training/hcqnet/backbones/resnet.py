@@ -84,12 +84,9 @@ class ResNet(nn.Module):
                 layers.append(block(inputs, width, stride if i == 0 else 1))
                 inputs = width * block.expansion
             setattr(self, f"layer{stage + 1}", nn.Sequential(*layers))
-        for module in self.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.requires_grad_(False)
 
     def train(self, mode: bool = True) -> ResNet:
-        """BatchNorm stays as published in training too, statistics and all: a batch of one picture tells none (so do DETR and Mask2Former)."""
+        """BatchNorm keeps its published statistics in training too: a batch of one picture tells none (as DETR, Mask2Former)."""
         super().train(mode)
         for module in self.modules():
             if isinstance(module, nn.BatchNorm2d):
