@@ -8,6 +8,7 @@ Unpacked shards `DIR/<set>/{annotations.json,images}`, or COCO's own annotation 
 from __future__ import annotations
 
 import json
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -106,14 +107,23 @@ def _json(file: Path) -> dict:
 
 def load_sets(root: Path, pseudo: Path | None, held_out: dict[str, list[str]]) -> list[Sample]:
     """Every training picture of every shard, without the held-out ones."""
+    if pseudo and not pseudo.is_dir():
+        raise DataError(f"{pseudo}: is no folder; python -m hcqnet.pseudo_labels writes one")
     samples = []
     for directory in sorted(p for p in root.iterdir() if (p / "annotations.json").exists()):
         file = pseudo / f"{directory.name}.npz" if pseudo else None
-        teacher = dict(np.load(file)) if file and file.exists() else None
+        teacher = _teacher(file) if file and file.exists() else None
         samples += load_set(directory, teacher, set(held_out.get(directory.name, ())))
     if not samples:
         raise DataError(f"{root}: holds no pictures to train on; expected folders with annotations.json (python -m hcqnet.unpack)")
     return samples
+
+
+def _teacher(file: Path) -> dict[str, np.ndarray]:
+    try:
+        return dict(np.load(file))
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{file}: is damaged ({error}); python -m hcqnet.pseudo_labels writes it anew") from error
 
 
 def load_set(directory: Path, teacher: dict[str, np.ndarray] | None, held_out: set[str]) -> list[Sample]:

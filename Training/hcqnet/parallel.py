@@ -18,6 +18,13 @@ def start() -> tuple[int, int]:
     return dist.get_rank(), dist.get_world_size()
 
 
+def device(rank: int) -> torch.device:
+    """The GPU of this process on its machine, or the CPU."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", rank)) % torch.cuda.device_count())
+
+
 def total(value: float) -> float:
     """The sum of a number over all processes."""
     if not dist.is_initialized():

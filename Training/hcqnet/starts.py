@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -206,6 +207,9 @@ def load_run(net: HCQNet, path: Path, fresh: tuple[str, ...] = ()) -> None:
     taken = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape and not f"{k}.".startswith(kept)}
     if not taken:
         raise StartError(f"{path}: no tensor fits this network")
+    anew = [k for k in own if k not in taken and not f"{k}.".startswith(kept) and not k.endswith("num_batches_tracked")]
+    if anew:
+        print(f"{path}: lacks '{anew[0]}' in this shape; {len(anew)} of {len(own)} tensors start anew", file=sys.stderr)
     net.load_state_dict(own | {k: v.to(own[k].dtype) for k, v in taken.items()})
 
 

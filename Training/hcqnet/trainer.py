@@ -43,7 +43,7 @@ class Trainer:
         self.recipe, self.rank, self.world = recipe, rank, world
         self.origin: dict[str, Any] = {}  # of the weights: what `provenance.origin` tells
         torch.manual_seed(recipe.seed)
-        self.device = torch.device("cuda", rank % torch.cuda.device_count()) if torch.cuda.is_available() else torch.device("cpu")
+        self.device = parallel.device(rank)
         self.net = HCQNet(recipe.network)
         starts.apply(self.net, recipe)
         self.net.to(self.device, memory_format=torch.channels_last)
@@ -68,7 +68,10 @@ class Trainer:
         self.summed = 0  # steps in them
 
     def _optimiser(self) -> torch.optim.Optimizer:
-        """AdamW with three groups: everything else, pixel decoder and tower, backbone and proposal head."""
+        """AdamW with three groups: everything else, pixel decoder and tower, backbone and proposal head.
+
+        The paper's criterion has them twice, the second time with what Mask2Former does not let decay: norms, queries, bias tables.
+        """
         slow = list(self.net.backbone.parameters())
         slow += [] if self.net.proposals is None else list(self.net.proposals.parameters())
         maps = list(self.net.pixel_decoder.parameters())
@@ -77,14 +80,18 @@ class Trainer:
         rest = [p for m in (self.net, self.criterion) for p in m.parameters() if id(p) not in known]
         self.scales = (1.0, self.recipe.maps_scale, self.recipe.backbone_scale)
         betas = (0.9, 0.99) if self.compact else (0.9, 0.999)
-        groups = [{"params": p} for p in (rest, maps, slow)]
+        groups: list[dict[str, Any]] = [{"params": p} for p in (rest, maps, slow)]
+        if not self.compact:
+            kept = _never_decaying(self.net)
+            still = [{"params": [p for p in g["params"] if id(p) in kept], "weight_decay": 0.0} for g in groups]
+            groups = [{"params": [p for p in g["params"] if id(p) not in kept]} for g in groups] + still
         return torch.optim.AdamW(groups, self.recipe.lr, betas=betas, weight_decay=self.recipe.weight_decay)
 
     def _set_rates(self) -> None:
         r, step = self.recipe, self.done
-        for group, scale in zip(self.optimiser.param_groups, self.scales):
-            group["lr"] = r.lr * r.rate(step) * scale
-        for p in self.optimiser.param_groups[2]["params"]:
+        for i, group in enumerate(self.optimiser.param_groups):
+            group["lr"] = r.lr * r.rate(step) * self.scales[i % 3]
+        for p in (p for group in self.optimiser.param_groups[2::3] for p in group["params"]):
             p.requires_grad_(step >= r.frozen_steps and id(p) not in self.never)
 
     def step(self, batches: list[Batch]) -> dict[str, float]:
@@ -107,7 +114,9 @@ class Trainer:
                 sums[k] = sums.get(k, 0) + v
         everything = [p for group in self.optimiser.param_groups for p in group["params"]]
         parallel.average_gradients(everything)
-        norms = [nn.utils.clip_grad_norm_(group["params"], self.recipe.clip) for group in self.optimiser.param_groups]
+        # Mask2Former clips the whole network's gradient at once, the compact recipe each group's own.
+        clipped = [group["params"] for group in self.optimiser.param_groups] if self.compact else [everything]
+        norms = [nn.utils.clip_grad_norm_(parameters, self.recipe.clip) for parameters in clipped]
         if not all(torch.isfinite(norm) for norm in norms):
             names = ", ".join(name for batch in batches for name in batch.names)
             raise NonFiniteLoss(f"step {self.done}: loss is finite, its gradient is not; terms {sums}; pictures {names}")
@@ -196,6 +205,14 @@ class Trainer:
             self.done, self.sums, self.summed = state["done"], state.get("sums", {}), state.get("summed", 0)
         except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
             raise starts.StartError(f"{path}: is no state of this recipe's run ({starts.in_short(error)}); name another --output") from error
+
+
+def _never_decaying(net: HCQNet) -> set[int]:
+    """The ids of parameters of normalisations, learned queries and Swin's bias tables."""
+    norms = (nn.LayerNorm, nn.GroupNorm, nn.BatchNorm2d)
+    found = {id(p) for m in net.modules() if isinstance(m, norms) for p in m.parameters()}
+    names = ("query_feat", "query_key", "relative_position_bias_table")
+    return found | {id(p) for name, p in net.named_parameters() if name.endswith(names)}
 
 
 def _replace(path: Path, write: Callable[[Path], None]) -> None:

@@ -114,6 +114,15 @@ def test_polygons_of_two_points_are_no_mask_and_boxes_without_area_nobody(tmp_pa
     assert [b.tolist() for b in sample.ignored] == [[10, 10, 30, 10]]
 
 
+def test_pseudo_labels_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    labels(tmp_path, [{"bbox": [10, 10, 20, 30]}])
+    with pytest.raises(DataError, match="nowhere: is no folder"):
+        load_sets(tmp_path, tmp_path / "nowhere", {})
+    (tmp_path / "set.npz").write_bytes(b"PK\x03\x04half")
+    with pytest.raises(DataError, match=r"set.npz: is damaged"):
+        load_sets(tmp_path, tmp_path, {})
+
+
 def test_sets_for_validation_are_never_trained_on(tmp_path: Path) -> None:
     labels(tmp_path, [{"bbox": [10, 10, 20, 30]}])
     (tmp_path / "set").rename(tmp_path / "val2017")

@@ -12,11 +12,14 @@ import math
 import pytest
 import torch
 
+from hcqnet import Config
 from hcqnet.flow import RealNVP
 from hcqnet.hcqnet import Prediction
 from hcqnet.losses import Targets
 from hcqnet.matching import MatchCosts
 from hcqnet.paper_losses import PaperCriterion, PaperWeights, point_mask_losses
+from hcqnet.recipe import Recipe
+from hcqnet.trainer import Trainer
 
 QUERIES, LAYERS = 4, 3
 
@@ -128,6 +131,17 @@ def test_the_paper_objective_is_its_definition(counts: tuple[int, int]) -> None:
     for name, value in expected[-1].items():
         assert float(found[name]) == pytest.approx(value, rel=1e-4, abs=1e-6), name
         assert float(found[f"aux_{name}"]) == pytest.approx(sum(e[name] for e in expected[:-1]), rel=1e-4, abs=1e-6), name
+
+
+def test_norms_queries_and_bias_tables_do_not_decay() -> None:
+    network = Config(backbone="resnet18", hidden_dim=32, queries=6, encoder_layers=1, encoder_ffn=32, decoder_layers=1, decoder_ffn=32)
+    trainer = Trainer(Recipe(network=network))
+    kept = {id(p) for g in trainer.optimiser.param_groups if g["weight_decay"] == 0 for p in g["params"]}
+    names = {name for name, p in trainer.net.named_parameters() if id(p) in kept}
+    assert {"decoder.query_feat", "decoder.query_key", "decoder.norm.weight", "pixel_decoder.lateral.1.bias"} <= names
+    assert not any(name.endswith(("linear1.weight", "linear1.bias", "level_embed", "conv1.weight")) for name in names)
+    everything = [id(p) for g in trainer.optimiser.param_groups for p in g["params"]]
+    assert sorted(everything) == sorted(id(p) for m in (trainer.net, trainer.criterion) for p in m.parameters())
 
 
 def test_three_quarters_of_the_points_are_the_most_uncertain_of_three_times_as_many() -> None:

@@ -162,6 +162,15 @@ def test_transformers_pixel_decoder_gives_its_maps(tmp_path: Path) -> None:
         load_mask2former(net, tmp_path / "m.safetensors")
 
 
+def test_what_an_earlier_run_lacks_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save(HCQNet(Config(**COMPACT)), tmp_path / "before.safetensors")
+    load_run(HCQNet(Config(**(COMPACT | {"queries": 9}))), tmp_path / "before.safetensors")
+    assert capsys.readouterr().err == ""
+    wider = HCQNet(Config(**(COMPACT | {"decoder_ffn": 48})))
+    load_run(wider, tmp_path / "before.safetensors")
+    assert "before.safetensors: lacks 'decoder.layers.0.linear1.weight' in this shape; 3 of " in capsys.readouterr().err
+
+
 def test_a_network_whose_joint_maps_had_no_owner_is_taken(tmp_path: Path) -> None:
     before = HCQNet(Config(**COMPACT))
     save(before, tmp_path / "before.safetensors")
