@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from . import weights as weight_files
+from .command import run
 from .data import overlap
 from .evaluate import ground_truth
 from .predict import find_people
@@ -116,4 +117,4 @@ def _pictures(net, options: argparse.Namespace, size: tuple[int, int]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run("detection_check", main)

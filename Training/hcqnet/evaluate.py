@@ -29,11 +29,11 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from . import weights as weight_files
+from .command import MISTAKES
 from .data import DataError
 from .hcqnet import HCQNet
 from .ochuman import ochuman_to_coco
 from .predict import Found, engine_scaling, find_people, fitting_size
-from .weights import WeightsError
 
 FLOOR = 0.01  # detections below this score are not scored
 
@@ -207,7 +207,7 @@ def main() -> int:
         parser.error("nothing to do: --model M.safetensors, --teachers DIR or --truth OUT")
     try:
         _evaluate(arguments)
-    except (WeightsError, DataError, OSError, RuntimeError) as error:
+    except (*MISTAKES, RuntimeError) as error:
         print(f"hcqnet.evaluate: {error}", file=sys.stderr)
         return 1
     return 0

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import torch
 
+from .command import run
 from .teachers import BoxTeacher, PoseTeacher, suppress
 
 JOINTS_FROM_SCORE = 0.3
@@ -68,4 +69,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run("pseudo_labels", main)

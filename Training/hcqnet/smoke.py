@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import sys
 import time
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import torch
 
 from .augment import MASK_STRIDE, Target, _coverage
 from .batches import Batch, to_targets
+from .command import run
 from .data import DataError, Sample, decode_mask, load_sets
 from .evaluate import average_precision, ground_truth, results
 from .predict import find_people
@@ -77,14 +77,6 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=8)
     parser.add_argument("--threads", type=int, default=4)
     options = parser.parse_args()
-    try:
-        return _learn(options)
-    except (DataError, OSError) as error:
-        print(f"hcqnet.smoke: {error}", file=sys.stderr)
-        return 1
-
-
-def _learn(options: argparse.Namespace) -> int:
     torch.set_num_threads(options.threads)
     recipe = load_recipe(Path(__file__).parent.parent / "recipes" / "compact-cpu.json")
     # The detector stays as published, as in the recipe; the queries learn classes and boxes too.
@@ -116,4 +108,4 @@ def _learn(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run("smoke", main)

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from . import weights
+from .command import run
 from .hcqnet import HCQNet
 from .weights import WeightsError
 
@@ -45,12 +46,10 @@ def main() -> None:
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="weights of the same network")
     parser.add_argument("--output", type=Path, required=True, help="written in float16")
     options = parser.parse_args()
-    try:
-        told = [one for file in options.files for one in weights.training(file)]
-        weights.save(soup(options.files), options.output, torch.float16, {"training": json.dumps(told)} if told else None)
-    except WeightsError as error:
-        raise SystemExit(f"error: {error}") from None
+    mean = soup(options.files)
+    told = [one for file in options.files for one in weights.training(file)]
+    weights.save(mean, options.output, torch.float16, {"training": json.dumps(told)} if told else None)
 
 
 if __name__ == "__main__":
-    main()
+    run("soup", main)

@@ -97,6 +97,9 @@ def in_short(error: Exception, length: int = 160) -> str:
 
 def load_backbone(net: HCQNet, path: Path) -> None:
     """torchvision's ResNet or Swin checkpoint, or Swin's own; a Swin's bias tables are interpolated to another window."""
+    if not path.exists():
+        where = "torchvision's lie under https://download.pytorch.org/models/; the recipe's names count from the current folder"
+        raise StartError(f"{path}: is not there ({where})")
     found = read(path)
     inside = {k.removeprefix("backbone."): v for k, v in found.items() if k.startswith("backbone.")}  # of a whole Mask2Former
     found = {rename_swin(k): v for k, v in (inside or found).items() if not k.startswith(("fc.", "head.", "norm."))}

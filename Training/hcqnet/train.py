@@ -31,11 +31,12 @@ from . import parallel
 from .accuracy import Accuracy
 from .augment import Composer
 from .batches import Batch, StepBatches
+from .command import MISTAKES
 from .curve import draw_curve
 from .data import DataError, Sample, held_out_names, load_sets
 from .hcqnet import HCQNet
 from .provenance import note_start, origin
-from .recipe import RecipeError, load_recipe
+from .recipe import load_recipe
 from .starts import StartError
 from .trainer import NonFiniteLoss, Trainer
 
@@ -196,7 +197,7 @@ def main() -> int:
         accuracy = Accuracy(options.data, held_out) if options.judge_every and rank == 0 else None
         loader = batches_from(trainer, composer, options.workers)
         train(trainer, iter(loader), options.output, options.save_every, accuracy=accuracy, judge_every=options.judge_every)
-    except (RecipeError, StartError, DataError, NonFiniteLoss, OSError) as error:
+    except (*MISTAKES, NonFiniteLoss) as error:
         # What a process that composes pictures says ends with the error itself.
         print(f"hcqnet.train: {str(error).strip().splitlines()[-1]}", file=sys.stderr)
         return 1

@@ -57,6 +57,8 @@ def test_a_checkpoint_that_lacks_a_tensor_or_has_another_is_refused(tmp_path: Pa
         "'layer9.0.x' is not used": state | {"layer9.0.x": torch.zeros(1)},
         r"'conv1.weight' has shape \[64, 3, 5, 5\], expected \[64, 3, 7, 7\]": state | {"conv1.weight": torch.zeros(64, 3, 5, 5)},
     }
+    with pytest.raises(StartError, match=r"r\.pth: is not there \(torchvision's lie under https://"):
+        load_backbone(net, path)
     for message, content in wrong.items():
         torch.save(content, path)
         with pytest.raises(StartError, match=rf"r\.pth: tensor {message}"):
