@@ -259,6 +259,8 @@ def _transform(person: Person, matrix: np.ndarray, limit, flip: bool, size: tupl
         mask = np.zeros(size, np.uint8)
         x0, y0, x1, y1 = limit
         mask[y0:y1, x0:x1] = whole[y0:y1, x0:x1]
+        if not mask.any():  # too small, or all of the person is beside the crop: nothing to learn, nothing that is wrong
+            shown = min(shown, LEAST_VISIBLE)
     area = person.area * abs(matrix[0, 0] * matrix[1, 1]) * shown
     return Target(box, joints, person.box_weight, None, area, mask), shown
 

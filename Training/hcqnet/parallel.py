@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 
 import torch
 import torch.distributed as dist
@@ -18,6 +20,18 @@ def start() -> tuple[int, int]:
     return dist.get_rank(), dist.get_world_size()
 
 
+class LostProcess(RuntimeError):
+    """Another process of the run has ended; what it printed says why."""
+
+
+@contextlib.contextmanager
+def _together() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        raise LostProcess("another process of this run has ended; its own message says why") from error
+
+
 def device(rank: int) -> torch.device:
     """The GPU of this process on its machine, or the CPU."""
     if not torch.cuda.is_available():
@@ -30,7 +44,8 @@ def total(value: float) -> float:
     if not dist.is_initialized():
         return value
     tensor = torch.tensor([value], dtype=torch.float64)
-    dist.all_reduce(tensor)
+    with _together():
+        dist.all_reduce(tensor)
     return float(tensor)
 
 
@@ -39,7 +54,8 @@ def mean_of(values: dict[str, float]) -> dict[str, float]:
     if not dist.is_initialized():
         return values
     everybody: list[dict[str, float]] = [{}] * dist.get_world_size()
-    dist.all_gather_object(everybody, values)
+    with _together():
+        dist.all_gather_object(everybody, values)
     names = dict.fromkeys(name for one in everybody for name in one)
     return {name: sum(one.get(name, 0.0) for one in everybody) / len(everybody) for name in names}
 
@@ -51,7 +67,8 @@ def average_gradients(parameters: list[nn.Parameter]) -> None:
     parameters = [p for p in parameters if p.requires_grad]
     has = torch.tensor([float(p.grad is not None) for p in parameters], device=parameters[0].device)
     flat = torch.cat([has, *((p.grad if p.grad is not None else torch.zeros_like(p)).reshape(-1) for p in parameters)])
-    dist.all_reduce(flat)
+    with _together():
+        dist.all_reduce(flat)
     has, flat = flat[: len(parameters)].tolist(), flat[len(parameters) :] / dist.get_world_size()
     for p, part, one in zip(parameters, flat.split([p.numel() for p in parameters]), has):
         p.grad = part.view(p.shape) if one else None

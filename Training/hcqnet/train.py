@@ -197,7 +197,7 @@ def main() -> int:
         accuracy = Accuracy(options.data, held_out) if options.judge_every and rank == 0 else None
         loader = batches_from(trainer, composer, options.workers)
         train(trainer, iter(loader), options.output, options.save_every, accuracy=accuracy, judge_every=options.judge_every)
-    except (*MISTAKES, NonFiniteLoss) as error:
+    except (*MISTAKES, NonFiniteLoss, parallel.LostProcess) as error:
         # What a process that composes pictures says ends with the error itself.
         print(f"hcqnet.train: {str(error).strip().splitlines()[-1]}", file=sys.stderr)
         return 1

@@ -108,7 +108,7 @@ class Trainer:
             loss = sum(terms.values())
             values = {k: float(v.detach()) for k, v in terms.items()}
             if not torch.isfinite(loss):
-                raise NonFiniteLoss(f"step {self.done}: loss is {float(loss)}; terms {values}; pictures {', '.join(batch.names)}")
+                raise NonFiniteLoss(f"step {self.done}: loss is {sum(values.values())}; terms {values}; pictures {', '.join(batch.names)}")
             loss.backward()
             for k, v in values.items():
                 sums[k] = sums.get(k, 0) + v

@@ -14,6 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from hcqnet import parallel
 from hcqnet import train as train_module
 from hcqnet.augment import Composer
 from hcqnet.data import DataError, load_sets
@@ -114,6 +115,16 @@ def test_two_processes_are_one_with_twice_the_batches(recipe: Path, shard: Path,
     assert {k: float(v) for k, v in second.items()} == pytest.approx({k: float(v) for k, v in first.items()}, rel=1e-4)
     (told,) = training(tmp_path / "two" / "average.safetensors")
     assert told["processes"] == 2
+
+
+def test_a_process_that_is_left_alone_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(_: torch.Tensor) -> None:
+        raise RuntimeError("[gloo/transport/tcp/pair.cc:547] Connection closed by peer")
+
+    monkeypatch.setattr(parallel.dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(parallel.dist, "all_reduce", closed)
+    with pytest.raises(parallel.LostProcess, match="another process of this run has ended"):
+        parallel.total(1.0)
 
 
 @pytest.mark.parametrize("bf16", [False, True])

@@ -223,6 +223,13 @@ def test_a_person_half_hidden_behind_another_is_half_as_large(shard: Path) -> No
     assert person.area == 200 and person.box.tolist() == [10, 10, 20, 30]
 
 
+def test_a_person_without_a_pixel_left_is_ignored(shard: Path) -> None:
+    sample = load_sets(shard, None, {})[0]
+    settings = Settings(mosaic=0.0, paste=0.0, colour=0.0, aspect=0.0, uniform=True, scale=(0.01, 0.01))
+    _, targets, ignored, _ = Composer([sample], settings)(np.random.default_rng(0), 64, 64)
+    assert not targets and len(ignored) == 1
+
+
 def test_validation_rule(shard: Path) -> None:
     assert validation_names(shard) == {"drawn": ["images/0.png", "images/10.png"]}
     kept = load_sets(shard, None, validation_names(shard))
