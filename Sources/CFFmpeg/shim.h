@@ -20,7 +20,6 @@ static inline int hcq_averror_eof(void) { return AVERROR_EOF; }
 static inline int hcq_averror_exit(void) { return AVERROR_EXIT; }
 static inline int hcq_averror_invaliddata(void) { return AVERROR_INVALIDDATA; }
 static inline int hcq_averror_protocol_not_found(void) { return AVERROR_PROTOCOL_NOT_FOUND; }
-static inline int hcq_averror_http_bad_request(void) { return AVERROR_HTTP_BAD_REQUEST; }
 static inline int hcq_averror_http_unauthorized(void) { return AVERROR_HTTP_UNAUTHORIZED; }
 static inline int hcq_averror_http_forbidden(void) { return AVERROR_HTTP_FORBIDDEN; }
 static inline int hcq_averror_http_not_found(void) { return AVERROR_HTTP_NOT_FOUND; }

@@ -19,6 +19,11 @@ extension Orientation {
     }
 }
 
+/// A decoded picture's size as the decoder gives it.
+func storedSize(of frame: UnsafeMutablePointer<AVFrame>) -> PixelSize {
+    PixelSize(width: Int(frame.pointee.width), height: Int(frame.pointee.height))
+}
+
 extension PictureGeometry {
     /// The geometry of a decoded picture; what it does not say itself the stream says.
     init(
@@ -27,7 +32,7 @@ extension PictureGeometry {
     ) {
         let ratio = frame.pointee.sample_aspect_ratio
         self.init(
-            stored: PixelSize(width: Int(frame.pointee.width), height: Int(frame.pointee.height)),
+            stored: storedSize(of: frame),
             aspect: ratio.num > 0 && ratio.den > 0 ? av_q2d(ratio) : streamAspect,
             orientation: Orientation(of: frame) ?? streamOrientation, input: input)
     }

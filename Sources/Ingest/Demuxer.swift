@@ -93,6 +93,9 @@ final class Demuxer {
         guard code >= 0, let context else {
             let failure = FFmpegFailure(call: "avformat_open_input", code: code)
             if code == hcq_averror_invaliddata() && location.kind == .file { throw unreadable(location) }
+            if code == hcq_averror_eof() && location.kind == .file {
+                throw .nothingDecoded(location: location.shown, errors: 0)
+            }
             throw failure.ingestError(at: location, .connect, limit: connection.connectTimeout, interruption)
         }
         // The ANSI-art demuxer takes any file named .txt or .nfo.

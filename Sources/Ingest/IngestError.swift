@@ -69,6 +69,7 @@ extension IngestError: CustomStringConvertible {
                 + "check the folder or pattern"
         case .noDecoder(let location, let codec):
             "\(location): no decoder for \(codec) in this libavcodec; set the camera to H.264 or convert the file"
+        case .nothingDecoded(let location, 0): "\(location): there is not one picture in it; record or copy it again"
         case .nothingDecoded(let location, let errors):
             "\(location): not one picture could be decoded (\(errors) errors); the file is damaged"
         case .unknownScheme(let location, let scheme):

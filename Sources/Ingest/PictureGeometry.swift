@@ -52,7 +52,10 @@ struct PictureColor: Equatable {
     let range: AVColorRange
 
     init(format: AVPixelFormat, matrix: AVColorSpace, range: AVColorRange, lines: Int) {
-        let isRGB = av_pix_fmt_desc_get(format).map { $0.pointee.flags & UInt64(AV_PIX_FMT_FLAG_RGB) != 0 } ?? false
+        let facts = av_pix_fmt_desc_get(format)?.pointee
+        let isRGB = facts.map { $0.flags & UInt64(AV_PIX_FMT_FLAG_RGB) != 0 } ?? false
+        // Grey alone, with or without alpha; palettes have one component of another kind.
+        let isGray = facts.map { $0.nb_components < 3 && $0.flags & UInt64(AV_PIX_FMT_FLAG_PAL) == 0 } ?? false
         switch matrix {
         case _ where isRGB: self.matrix = AVCOL_SPC_RGB
         case AVCOL_SPC_UNSPECIFIED, AVCOL_SPC_RGB, AVCOL_SPC_RESERVED:
@@ -65,7 +68,9 @@ struct PictureColor: Equatable {
         if isRGB || fullRangeFormats.contains(format) {
             self.range = AVCOL_RANGE_JPEG
         } else {
-            self.range = range == AVCOL_RANGE_UNSPECIFIED ? AVCOL_RANGE_MPEG : range
+            // Grey files and libswscale use the full range where nothing else is said.
+            let usual = isGray ? AVCOL_RANGE_JPEG : AVCOL_RANGE_MPEG
+            self.range = range == AVCOL_RANGE_UNSPECIFIED ? usual : range
         }
     }
 }

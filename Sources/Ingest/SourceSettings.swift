@@ -24,6 +24,9 @@ public struct SourceSettings: Sendable, Equatable {
     /// How many times a second a web server that answers with a single picture is asked for the next one, which makes it a
     /// live stream; nil takes the picture for a file.
     public var stillFPS: Double?
+    /// Whether pictures are brought upright and to square pixels, as a viewer shows them; false takes them as
+    /// stored, whatever `StreamInfo` tells.
+    public var isUpright = true
     /// Whether who writes into a pipe may take any time.
     public var isPatientWithPipes = false
 

@@ -59,6 +59,9 @@ struct Timeline {
         return (commit(expected), .jump(time - expected))
     }
 
+    /// The next frame may be any from the first one on: the reader went to another place of the stream.
+    mutating func goBack() { last = -1 }
+
     private mutating func commit(_ time: Int64) -> Int64 {
         last = time
         return time

@@ -207,8 +207,7 @@ public final class VideoSource: @unchecked Sendable {
 
     /// A damaged header can claim any size; a true change of size comes undamaged.
     private var hasStrangeSize: Bool {
-        lastStoredSize.map { $0 != PixelSize(width: Int(frame.pointee.width), height: Int(frame.pointee.height)) }
-            ?? false
+        lastStoredSize.map { $0 != storedSize(of: frame) } ?? false
     }
 
     private func drop() -> Bool {
@@ -246,7 +245,7 @@ public final class VideoSource: @unchecked Sendable {
     private func skipAhead(from stamp: PictureStamp) throws(IngestError) {
         guard let start = settings.start, start > 10, let first = stamp.presentation, case .stream(let reader) = input
         else { return }
-        _ = reader.seek(toMicroseconds: first + Int64(start * 1_000_000))
+        if reader.seek(toMicroseconds: first + Int64(start * 1_000_000)) { timeline.goBack() }
     }
 
     private func makeFrame(at time: StreamTime) throws(IngestError) -> Frame {
@@ -256,8 +255,11 @@ public final class VideoSource: @unchecked Sendable {
             var spent = deinterlaced
             av_frame_free(&spent)
         }
-        let geometry = PictureGeometry(
-            picture, streamAspect: info.sampleAspectRatio, streamOrientation, settings.inputSize)
+        let geometry =
+            settings.isUpright
+            ? PictureGeometry(picture, streamAspect: info.sampleAspectRatio, streamOrientation, settings.inputSize)
+            : PictureGeometry(
+                stored: storedSize(of: picture), aspect: 1, orientation: .upright, input: settings.inputSize)
         let color = PictureColor(
             format: AVPixelFormat(picture.pointee.format), matrix: picture.pointee.colorspace,
             range: picture.pointee.color_range, lines: geometry.stored.height)

@@ -103,6 +103,18 @@ import Testing
         #expect(found[(16 * 64 + 56) * 3] >= (format == "pal8" ? 252 : 254))
     }
 
+    @Test(arguments: ["a.pgm", "a.tif", "a.mkv", "a.nut"])
+    func greyThatSaysNothingOfItsRangeIsFullRange(name: String) throws {
+        let codec = ["a.mkv": "ffv1", "a.nut": "rawvideo"][name].map { ["-c:v", $0] } ?? []
+        let raw = try folder.write((0..<256).flatMap { [UInt8](repeating: UInt8($0), count: 64) }, to: "a.gray")
+        let file = folder.file(name)
+        try run(
+            ["ffmpeg", "-loglevel", "error", "-nostdin", "-y", "-f", "rawvideo", "-pix_fmt", "gray", "-s", "64x256"]
+                + ["-i", raw] + codec + [file])
+        let found = contentBytes(of: try firstFrame(file, SourceSettings(inputSize: PixelSize(width: 64, height: 256))))
+        for value in 0..<256 { #expect(abs(Int(found[(value * 64 + 32) * 3]) - value) <= 1, "grey \(value)") }
+    }
+
     @Test func greyOfMotionJPEGIsFullRange() throws {
         let file = folder.file("a.mjpeg")
         try ffmpeg(

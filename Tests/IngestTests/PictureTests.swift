@@ -160,6 +160,19 @@ import Testing
         #expect(found.mean < 5, "mean difference \(found.mean)")
     }
 
+    @Test func pictureIsTakenAsStoredOnRequest() throws {
+        let (stored, size) = (folder.file("stored.jpg"), PixelSize(width: 192, height: 320))
+        try ffmpeg(
+            "-f", "lavfi", "-i", "testsrc2=size=192x320", "-vf", "setsar=2", "-frames:v", "1", "-q:v", "2", stored)
+        let file = try jpeg(stored, orientation: 6)
+        let settings = SourceSettings(inputSize: PixelSize(width: 320, height: 320))
+        #expect(try firstFrame(file, settings).size == PixelSize(width: 320, height: 384))
+        let frame = try firstFrame(file, settings.with { $0.isUpright = false })
+        #expect(frame.size == size && frame.input.content == size)
+        let found = difference(contentBytes(of: frame), try shown(stored))
+        #expect(found.mean < 5, "mean difference \(found.mean)")
+    }
+
     @Test func pixelsThatAreNotSquareAreStretched() throws {
         let file = folder.file("a.mkv")
         try ffmpeg(

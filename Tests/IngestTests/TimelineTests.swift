@@ -13,6 +13,16 @@ import Testing
         #expect(times([1400, 1440, 1500, 2500]) == [0, 40, 100, 1100])
     }
 
+    @Test func nothingIsOutOfOrderAfterTheReaderWentBack() {
+        var timeline = Timeline(mayJump: false)
+        _ = timeline.advance(stamp: 1_000_000, step: 40_000)
+        timeline.goBack()
+        for time: Int64 in [0, 40_000, 20_000_000] {
+            let (found, finding) = timeline.advance(stamp: 1_000_000 + time, step: 40_000)
+            #expect(found == time && finding == .regular)
+        }
+    }
+
     @Test func missingStampsAreMadeUp() {
         #expect(times([nil, nil, nil]) == [0, 40, 80])
         #expect(times([nil, 5000, 5040]) == [0, 40, 80])
