@@ -18,7 +18,7 @@ struct BenchCommand: ParsableCommand {
     var model: String
 
     @Option(help: "Size of the input: width x height, multiples of 32.")
-    var size = InputSides(width: 640, height: 384)
+    var size = InputSize(width: 640, height: 384)
 
     @Option(help: "Cores that share the work; all by default.")
     var threads: Int?
@@ -44,7 +44,7 @@ struct BenchCommand: ParsableCommand {
 
     func run() throws {
         let network = try orExit(.model) { () throws(EngineError) in try HCQNet(contentsOf: model) }
-        let workspace = network.makeWorkspace(for: PixelSize(width: size.width, height: size.height), threads: threads)
+        let workspace = network.makeWorkspace(for: size.pixels, threads: threads)
         let frame = noiseFrame(workspace.size)
         var people = network(frame, using: workspace).count
         func pass() -> Double {
@@ -61,13 +61,13 @@ struct BenchCommand: ParsableCommand {
         if json {
             print(
                 """
-                {"model":"\(model)","size":"\(size.width)x\(size.height)","threads":\(workspace.threads),\
+                {"model":"\(model)","size":"\(size)","threads":\(workspace.threads),\
                 "passes":\(passes),"min_ms":\(rounded(times[0])),"median_ms":\(rounded(times[passes / 2])),\
                 "workspace_bytes":\(workspace.bytes),"people":\(people)}
                 """)
         } else {
             print(
-                "\(size.width)x\(size.height) on \(workspace.threads) cores: \(rounded(times[0])) ms at best, "
+                "\(size) on \(workspace.threads) cores: \(rounded(times[0])) ms at best, "
                     + "median \(rounded(times[passes / 2])) ms; workspace \(workspace.bytes >> 20) MiB; \(people) people"
             )
         }

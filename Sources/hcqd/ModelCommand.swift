@@ -1,7 +1,6 @@
 import ArgumentParser
 internal import Engine
 internal import Foundation
-internal import Scene
 
 /// `hcqd model`
 struct ModelCommand: ParsableCommand {
@@ -24,11 +23,11 @@ struct ModelCommand: ParsableCommand {
         var model: String
 
         @Option(help: "Width x height of the input, multiples of 32.")
-        var size: InputSides = InputSides(width: 640, height: 384)
+        var size = InputSize(width: 640, height: 384)
 
         func run() throws {
             let network = try orExit(.model) { () throws(EngineError) in try HCQNet(contentsOf: model) }
-            print(network.summary(for: PixelSize(width: size.width, height: size.height)))
+            print(network.summary(for: size.pixels))
         }
     }
 
@@ -72,20 +71,4 @@ struct ModelCommand: ParsableCommand {
             return String(decoding: data, as: UTF8.self)
         }
     }
-}
-
-/// `640x384`: sides that a network accepts.
-struct InputSides: ExpressibleByArgument {
-    let width: Int
-    let height: Int
-
-    init(width: Int, height: Int) { (self.width, self.height) = (width, height) }
-
-    init?(argument: String) {
-        let sides = argument.split(separator: "x", omittingEmptySubsequences: false).compactMap { Int($0) }
-        guard sides.count == 2, sides.allSatisfy({ (32...16_384).contains($0) && $0 % 32 == 0 }) else { return nil }
-        self.init(width: sides[0], height: sides[1])
-    }
-
-    var defaultValueDescription: String { "\(width)x\(height)" }
 }

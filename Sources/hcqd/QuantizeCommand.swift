@@ -27,7 +27,7 @@ extension ModelCommand {
         var pictures = 48
 
         @Option(help: "Size of the input: width x height, multiples of 32.")
-        var size = InputSides(width: 640, height: 384)
+        var size = InputSize(width: 640, height: 384)
 
         @Option(help: "The beginning of the name of layers that stay in float32; may be repeated.")
         var keep: [String] = []
@@ -43,13 +43,12 @@ extension ModelCommand {
             let calibration = try orExit(.model) { () throws(EngineError) in
                 try Calibration(contentsOf: model, keeping: keep)
             }
-            let inputSize = PixelSize(width: size.width, height: size.height)
-            let workspace = calibration.network.makeWorkspace(for: inputSize)
+            let workspace = calibration.network.makeWorkspace(for: size.pixels)
             if calibrate == "noise" {
-                for _ in 0..<2 { calibration.observe(noiseFrame(inputSize), using: workspace) }
+                for _ in 0..<2 { calibration.observe(noiseFrame(size.pixels), using: workspace) }
             } else {
                 do {
-                    try forSomeFrames(of: calibrate, inputSize: inputSize, count: pictures) {
+                    try forSomeFrames(of: calibrate, inputSize: size.pixels, count: pictures) {
                         calibration.observe($0, using: workspace)
                     }
                 } catch {

@@ -33,7 +33,8 @@ struct ReplayCommand: ParsableCommand {
     @Option(help: "Directory for the event log, or - for standard output.", completion: .directory)
     var output = "hcqd-output"
 
-    @Option(help: ArgumentHelp("Write a video that shows what was seen.", valueName: "out.mp4"), completion: .file())
+    @Option(
+        help: ArgumentHelp("Write a video (MP4) that shows what was seen.", valueName: "out.mp4"), completion: .file())
     var annotate: String?
 
     @Option(help: "Frames per second to look at; all by default.")
@@ -54,7 +55,7 @@ struct ReplayCommand: ParsableCommand {
     @Option(help: "UTC time of the first frame, such as 2026-01-31T08:00:00Z.")
     var startTime: String?
 
-    @Option(help: "The camera's name in the log; by default the clip's.")
+    @Option(help: "The camera's name in the log; by default the clip's, or the folder's of a glob.")
     var camera: String?
 
     @Option(
@@ -99,12 +100,19 @@ struct ReplayCommand: ParsableCommand {
     var quiet = false
 
     func validate() throws {
-        guard replay != nil else {
+        guard let replay, !replay.isEmpty else {
             throw ValidationError("Name a clip with --replay, or a command; `hcqd --help` lists them.")
         }
-        if let sampleFps, sampleFps <= 0 { throw ValidationError("--sample-fps \(plain(sampleFps)): must be above 0.") }
-        if let fps, fps <= 0 { throw ValidationError("--fps \(plain(fps)): must be above 0.") }
-        if let start, start < 0 { throw ValidationError("--start \(plain(start)): must be 0 or more seconds.") }
+        // Rates and times from a picture in 11 days to a clip of 31 years; what is no number lies outside, too.
+        let frameRates = 1e-6...1000, seconds = 0...1e9
+        for (name, value, range) in [
+            ("sample-fps", sampleFps, frameRates), ("fps", fps, frameRates), ("start", start, seconds),
+            ("end", end, seconds), ("fill", fill, 0...86_400),
+        ] {
+            guard let value, !range.contains(value) else { continue }
+            throw ValidationError(
+                "--\(name) \(plain(value)): must be \(plain(range.lowerBound))...\(plain(range.upperBound)).")
+        }
         if let end, end <= (start ?? 0) { throw ValidationError("--end \(plain(end)): must be after the start.") }
         if let threshold, !(0...1).contains(threshold) {
             throw ValidationError("--threshold \(threshold): must be 0...1.")
@@ -115,7 +123,6 @@ struct ReplayCommand: ParsableCommand {
         if let startTime, Timestamp.utcMicroseconds(startTime) == nil {
             throw ValidationError("--start-time '\(startTime)': must be a time such as 2026-01-31T08:00:00Z.")
         }
-        if !(fill >= 0) { throw ValidationError("--fill \(plain(fill)): must be 0 or more seconds.") }
         if fill > 0, format != .mot { throw ValidationError("--fill goes with --format mot.") }
         if redact, annotate == nil, !snapshots { throw ValidationError("--redact needs --annotate or --snapshots.") }
         if snapshots, output == "-" {
@@ -138,7 +145,7 @@ struct ReplayCommand: ParsableCommand {
         (options.start, options.end) = (start, end)
         options.picturesFPS = fps
         options.startTimeUTC = startTime.flatMap { Timestamp.utcMicroseconds($0) }
-        options.inputSize = input?.size
+        options.inputSize = input?.pixels
         (options.workers, options.threads) = (workers, threads)
         options.redact = redact
         options.snapshots = snapshots
@@ -168,18 +175,5 @@ struct ReplayCommand: ParsableCommand {
         if let model { settings.path = model }
         if let threshold { settings.people.scoreThreshold = min(settings.people.scoreThreshold, threshold) }
         return settings
-    }
-}
-
-/// `640x384` on the command line.
-struct InputSize: ExpressibleByArgument {
-    let size: PixelSize
-
-    init?(argument: String) {
-        let sides = argument.lowercased().split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
-        guard sides.count == 2, let width = sides[0], let height = sides[1],
-            [width, height].allSatisfy({ (32...4096).contains($0) && $0 % 32 == 0 })
-        else { return nil }
-        size = PixelSize(width: width, height: height)
     }
 }

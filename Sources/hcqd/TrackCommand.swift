@@ -52,8 +52,12 @@ struct TrackCommand: ParsableCommand {
     enum Part: String, ExpressibleByArgument, CaseIterable { case joints, masks, embeddings }
 
     func validate() throws {
-        if let fps, !(fps > 0) { throw ValidationError("--fps is \(plain(fps)), expected more than 0") }
-        if !(fill >= 0) { throw ValidationError("--fill is \(fill), expected 0 or more seconds") }
+        if let fps, !(1e-6...1000).contains(fps) {
+            throw ValidationError("--fps is \(plain(fps)), expected 0.000001...1000")
+        }
+        if !(0...86_400).contains(fill) {
+            throw ValidationError("--fill is \(plain(fill)), expected 0...86400 seconds")
+        }
         _ = (try settings(), try givenSize())
     }
 
@@ -76,8 +80,8 @@ struct TrackCommand: ParsableCommand {
 
     private func givenSize() throws -> PixelSize? {
         guard let size else { return nil }
-        let sides = size.split(separator: "x").compactMap { Int($0) }
-        guard sides.count == 2, sides.allSatisfy({ $0 > 0 }) else {
+        let sides = size.split(separator: "x", omittingEmptySubsequences: false).compactMap { Int($0) }
+        guard sides.count == 2, sides.allSatisfy({ (1...100_000).contains($0) }) else {
             throw ValidationError("--size is WIDTHxHEIGHT in pixels, such as 1920x1080; found '\(size)'")
         }
         return PixelSize(width: sides[0], height: sides[1])
@@ -99,9 +103,10 @@ struct TrackCommand: ParsableCommand {
             guard parts.count == 2, let value = settingValue(parts[1]) else {
                 throw ValidationError("--set is NAME=VALUE, such as patience=1; found '\(assignment)'")
             }
-            guard try settings.set(parts[0], to: value) else {
-                throw ValidationError("--set: there is no setting '\(parts[0])'")
+            guard let isKnown = try? settings.set(parts[0], to: value) else {
+                throw ValidationError("--set: '\(parts[1])' is no value for \(parts[0])")
             }
+            if !isKnown { throw ValidationError("--set: there is no setting '\(parts[0])'") }
         }
         return settings
     }
