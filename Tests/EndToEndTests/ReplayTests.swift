@@ -5,8 +5,10 @@ import Testing
 /// Short and small, so that the whole way fits a test; `--threshold 0.3` lets chance detections become tracks.
 private let quick = ["--end", "1", "--input", "256x192", "--threshold", "0.3", "--model", "net.safetensors"]
 
-private func replay(_ clip: String, _ more: String..., in folder: Scratch) throws -> Program.Outcome {
-    try Hcqd.run(Hcqd.binary.path, ["--replay", clip] + quick + more, in: folder)
+private func replay(
+    _ clip: String, _ more: String..., in folder: Scratch, _ others: [String] = []
+) throws -> Program.Outcome {
+    try Hcqd.run(Hcqd.binary.path, ["--replay", clip] + quick + more + others, in: folder)
 }
 
 @Suite struct ReplayTests {
@@ -229,6 +231,32 @@ private func replay(_ clip: String, _ more: String..., in folder: Scratch) throw
     }
 }
 
+/// Nothing that is written goes over what is read or written otherwise.
+@Suite struct OverwritingTests {
+    let folder: Scratch
+
+    init() throws {
+        folder = try Scratch()
+        _ = try Hcqd.model(in: folder)
+    }
+
+    @Test(arguments: [
+        (["--export", "a/clip.jsonl"], "--export would write a/clip.jsonl over the clip"),
+        (["--annotate", "a/../a/clip.jsonl"], "--annotate would write a/../a/clip.jsonl over the clip"),
+        (["--output", "a"], "--output would write a/clip.jsonl over the clip"),
+        (["--export", "x", "--annotate", "x"], "--export would write x over what --annotate writes"),
+    ])
+    func isRefused(options: [String], says: String) throws {
+        try FileManager.default.createDirectory(atPath: folder.path("a"), withIntermediateDirectories: true)
+        try folder.ffmpeg("-i", Hcqd.clip, "-frames:v", "2", "-f", "avi", "a/clip.jsonl")
+        let clip = try folder.data("a/clip.jsonl")
+        let outcome = try replay("a/clip.jsonl", in: folder, options)
+        #expect(outcome.status == 64)
+        #expect(outcome.errors.contains(says), "\(outcome.errors)")
+        #expect(try folder.data("a/clip.jsonl") == clip)
+    }
+}
+
 @Suite struct CommandLineTests {
     let folder: Scratch
 
@@ -237,7 +265,15 @@ private func replay(_ clip: String, _ more: String..., in folder: Scratch) throw
     static let usages: [(arguments: [String], status: Int32)] = [
         ([], 64), (["--bogus"], 64), (["foward"], 64), (["--replay", "x.mp4", "--threshold", "2"], 64),
         (["--replay", "x.mp4", "--end", "-1"], 64), (["--replay", "x.mp4", "--start-time", "yesterday"], 64),
-        (["--replay", Hcqd.clip, "--annotate", Hcqd.clip], 64),
+        (["--replay", Hcqd.clip, "--annotate", Hcqd.clip], 64), (["--replay", ""], 64),
+        (["--replay", "x.mp4", "--fps", "nan"], 64), (["--replay", "x.mp4", "--sample-fps", "inf"], 64),
+        (["--replay", "x.mp4", "--start", "nan"], 64), (["--replay", "x.mp4", "--start", "1e300"], 64),
+        (["--replay", "x.mp4", "--fill", "inf"], 64), (["--replay", "x.mp4", "--input", "640x383"], 64),
+        (["track", "--detections", "x.txt", "--fps", "inf"], 64),
+        (["track", "--detections", "x.txt", "--fill", "nan"], 64),
+        (["track", "--detections", "x.txt", "--set", "patience=nan"], 64),
+        (["eval", "coco", "--model", "m", "--images", ".", "--annotations", "a", "--size", "320000x320000"], 64),
+        (["eval", "coco", "--model", "m", "--images", ".", "--annotations", "a", "--threads", "0"], 64),
         (["--replay", Hcqd.clip, "--model", "none.safetensors"], 78),
         (["check", "none.yaml"], 78), (["run", "--config", "none.yaml"], 78), (["--help"], 0), (["--version"], 0),
         (["help", "replay"], 0),

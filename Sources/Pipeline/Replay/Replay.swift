@@ -42,14 +42,23 @@ public final class Replay: Sendable {
     /// Opens the clip.
     /// - Throws: `IngestError` when there is nothing usable.
     public func open() throws -> Clip {
-        if let annotate = options.annotate, Self.sameFile(annotate, options.clip) {
-            throw ReplayError.wouldOverwrite(clip: options.clip)
-        }
+        try refuseOverwriting()
         let fixed = options.inputSize
         let source = try source(inputSize: fixed ?? PixelSize(width: 640, height: 384))
         // The same source, because a pipe can be read only once.
         if fixed == nil { source.fit(fittingInputSize(for: source.info.displaySize, within: ReplayOptions.bounds)) }
         return Clip(source: source)
+    }
+
+    /// - Throws: `ReplayError.wouldOverwrite` when an output would go where the clip or another output is.
+    private func refuseOverwriting() throws(ReplayError) {
+        var taken = [(name: "the clip", path: options.clip)]
+        for output in options.outputs {
+            if let other = taken.first(where: { Self.sameFile($0.path, output.path) }) {
+                throw .wouldOverwrite(option: output.option, path: output.path, what: other.name)
+            }
+            taken.append((name: "what \(output.option) writes", path: output.path))
+        }
     }
 
     private func source(inputSize: PixelSize) throws -> VideoSource {
@@ -113,9 +122,11 @@ public final class Replay: Sendable {
         return summary
     }
 
+    /// Whether what is written to one path is lost in the other; devices and pipes take anything.
     private static func sameFile(_ a: String, _ b: String) -> Bool {
         var (first, second) = (stat(), stat())
-        guard stat(a, &first) == 0, stat(b, &second) == 0 else { return false }
-        return first.st_ino == second.st_ino && first.st_dev == second.st_dev
+        guard stat(a, &first) == 0, stat(b, &second) == 0 else { return a == b }
+        let isStored = [S_IFREG, S_IFDIR].contains(first.st_mode & S_IFMT)
+        return isStored && first.st_ino == second.st_ino && first.st_dev == second.st_dev
     }
 }

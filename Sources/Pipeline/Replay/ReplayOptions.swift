@@ -1,4 +1,6 @@
 public import Events
+internal import Glibc
+internal import Ingest
 public import Scene
 public import Tracking
 
@@ -53,11 +55,26 @@ public struct ReplayOptions: Sendable {
         return (directory.isEmpty ? "." : directory) + "/" + LogPaths.fileName(CameraID(cameraName))
     }
 
-    /// The camera's name in the log.
+    /// Files and folders that are written, with the options that name them.
+    var outputs: [(option: String, path: String)] {
+        var outputs: [(option: String, path: String)] = []
+        if case .directory(let directory) = output {
+            outputs.append(("--output", EventSink.path(directory, CameraID(cameraName))))
+        }
+        if let pictureDirectory { outputs.append(("--snapshots", pictureDirectory)) }
+        if let annotate { outputs.append(("--annotate", annotate)) }
+        if let export { outputs.append(("--export", export.path)) }
+        return outputs
+    }
+
+    /// The camera's name in the log: that of the clip's file or folder, or of the folder of a glob.
     public var cameraName: String {
         if let camera { return camera }
-        let trimmed = clip.hasSuffix("/") ? clip.dropLast() : clip[...]
-        let name = trimmed.split(separator: "/").last.map(String.init) ?? "clip"
+        let parts = clip.split(separator: "/").map(String.init)
+        let isGlob = parts.last?.contains { "*?[".contains($0) } ?? false
+        let isPattern = isGlob && urlScheme(of: clip) == nil && access(clip, F_OK) != 0
+        let name = (isPattern ? parts.dropLast() : parts[...]).last { $0 != "." && $0 != ".." } ?? "clip"
+        if isPattern { return name }
         guard let dot = name.lastIndex(of: "."), dot != name.startIndex else { return name }
         return String(name[..<dot])
     }
@@ -65,15 +82,16 @@ public struct ReplayOptions: Sendable {
 
 /// Why a replay gave up.
 public enum ReplayError: Error, Equatable, CustomStringConvertible {
-    /// The video would be written over the clip.
-    case wouldOverwrite(clip: String)
+    /// What the option names would be written over the clip or another output: `what`.
+    case wouldOverwrite(option: String, path: String, what: String)
     case cannotWrite(path: String, reason: String)
     /// Nobody reads the standard output any more.
     case outputClosed
 
     public var description: String {
         switch self {
-        case .wouldOverwrite(let clip): "--annotate would write over the clip \(clip); name another file"
+        case .wouldOverwrite(let option, let path, let what):
+            "\(option) would write \(path) over \(what); name another place"
         case .cannotWrite(let path, let reason): "\(path): cannot be written: \(reason)"
         case .outputClosed: "standard output was closed before the end"
         }

@@ -42,11 +42,13 @@ public struct ReplaySummary: Sendable, CustomStringConvertible {
     public var description: String {
         let fps = seconds > 0 ? Double(frames) / seconds : 0
         let mean = frames > 0 ? Double(sightings) / Double(frames) : 0
+        let isTooShort = frames == 1 && peopleSeen == 0
+        let hint = isTooShort ? " (who is in a single picture: --export FILE --format people)" : ""
         var lines = [
             "\(clip)\(wasInterrupted ? " (stopped early)" : "")",
             "  frames   \(frames) of \(size.width)x\(size.height) (network input \(inputSize.width)x\(inputSize.height))"
                 + " in \(fixed(seconds, 1)) s: \(fixed(fps, 1)) fps",
-            "  people   \(peopleSeen) followed; \(fixed(mean, 1)) in a frame on average, \(mostPeople) at most",
+            "  people   \(peopleSeen) followed; \(fixed(mean, 1)) in a frame on average, \(mostPeople) at most\(hint)",
         ]
         for stage in Stage.allCases {
             guard let busy = stages[stage], busy > 0 else { continue }
