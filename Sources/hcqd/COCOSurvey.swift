@@ -40,9 +40,11 @@ struct COCOSurvey {
         }
     }
 
-    /// - Throws: `IngestError` for a picture that cannot be read, `SizeMismatch` for one that is not of the stated size.
+    /// - Throws: `EvaluationError` for pictures that are missing or not of the stated size, `IngestError` for one that cannot
+    ///   be read.
     func people(of dataset: COCODataset, in folder: String, only: Set<Int>?) throws -> Found {
         let images = dataset.images.filter { only?.contains($0.id) ?? true }
+        try refuseMissing(images, folder)
         var workspaces: [PixelSize: Workspace] = [:]
         var found = Found()
         found.category = dataset.category
@@ -67,13 +69,29 @@ struct COCOSurvey {
     }
 
     private func frame(of image: COCOImage, in folder: String, inputSize: PixelSize) throws -> Frame {
-        let path = folder + "/" + image.fileName
-        let source = try VideoSource(
-            path, camera: CameraID("coco"), settings: SourceSettings(inputSize: inputSize, threads: 1))
-        guard let frame = try source.next() else { throw EvaluationError.empty(path: path, expected: "picture") }
+        let path = Self.path(of: image, folder)
+        var settings = SourceSettings(inputSize: inputSize, threads: 1)
+        var frame: Frame?
+        // COCO's tools take pictures as they are stored; who labels in a browser sees them upright.
+        for isUpright in [false, true] where frame?.size != image.size {
+            settings.isUpright = isUpright
+            frame = try VideoSource(path, camera: CameraID("coco"), settings: settings).next()
+        }
+        guard let frame else { throw EvaluationError.empty(path: path, expected: "picture") }
         guard frame.size == image.size else {
             throw EvaluationError.wrongSize(path: path, found: frame.size, expected: image.size)
         }
         return frame
     }
+
+    private func refuseMissing(_ images: [COCOImage], _ folder: String) throws(EvaluationError) {
+        let missing = images.filter {
+            $0.fileName.isEmpty || !FileManager.default.fileExists(atPath: Self.path(of: $0, folder))
+        }
+        guard let first = missing.first else { return }
+        throw .missingImages(
+            path: Self.path(of: first, folder), id: first.id, count: missing.count, of: images.count)
+    }
+
+    private static func path(of image: COCOImage, _ folder: String) -> String { folder + "/" + image.fileName }
 }

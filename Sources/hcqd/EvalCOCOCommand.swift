@@ -18,6 +18,9 @@ struct EvalCOCOCommand: ParsableCommand {
               hcqd eval coco --model M.safetensors --images DIR --annotations A.json --results found.json
               hcqd eval coco --detections found.json --annotations A.json --task keypoints --no-small
 
+            Pictures count as they are stored, without their EXIF orientation, as long as that gives the size that the \
+            annotations state; else upright.
+
             --results writes boxes, masks and joints with the detection score, which ranks boxes, and beside it the same \
             with the score that ranks masks (x mean probability inside the mask) and the one that ranks joints (x mean \
             joint confidence): found.json, found.segm.json, found.keypoints.json.
@@ -43,7 +46,7 @@ struct EvalCOCOCommand: ParsableCommand {
         help: ArgumentHelp(
             "What the network sees, such as 640x384, multiples of 32; by default every picture as large as fits into 640x480.",
             valueName: "WxH"))
-    var size: String?
+    var size: InputSize?
     @Option(help: "The network's people below this score are left out, 0...1.")
     var threshold: Float = 0.01
     @Option(help: "Cores that work on a picture; all by default.")
@@ -58,7 +61,7 @@ struct EvalCOCOCommand: ParsableCommand {
         if model != nil && images == nil { throw ValidationError("--model needs --images, the folder of the pictures") }
         if results != nil && model == nil { throw ValidationError("--results writes what --model finds; name a model") }
         if !(0...1).contains(threshold) { throw ValidationError("--threshold is \(threshold), expected 0...1") }
-        _ = try inputSize()
+        if let threads, threads < 1 { throw ValidationError("--threads is \(threads), expected at least 1") }
     }
 
     func run() throws {
@@ -77,8 +80,10 @@ struct EvalCOCOCommand: ParsableCommand {
     private func runNetwork(_ model: String, over folder: String, _ dataset: COCODataset, _ chosen: Set<Int>?) throws {
         let network = try orExit(.model) { () throws(EngineError) in try HCQNet(contentsOf: model) }
         let survey = COCOSurvey(
-            network: network, inputSize: try inputSize(), threads: threads, threshold: threshold,
+            network: network, inputSize: size?.pixels, threads: threads, threshold: threshold,
             masks: task.isEmpty ? dataset.tasks.contains(.segm) : task.contains(.segm))
+        // Before hours of work, not after them.
+        if let results { try refuseUnwritable(results) }
         let found = try survey.people(of: dataset, in: folder, only: chosen)
         let path = results ?? "detections"
         let stem = path.hasSuffix(".json") ? String(path.dropLast(5)) : path
@@ -94,8 +99,18 @@ struct EvalCOCOCommand: ParsableCommand {
         try judge(dataset, ranked, images: chosen)
     }
 
+    private func refuseUnwritable(_ path: String) throws(EvaluationError) {
+        let exists = FileHandle(forWritingAtPath: path) != nil
+        guard exists || FileManager.default.createFile(atPath: path, contents: nil) else {
+            throw .unwritable(path: path)
+        }
+    }
+
     private func write(_ results: [COCOResult], to path: String) throws {
-        try Data(COCOResult.json(results).utf8).write(to: URL(filePath: path))
+        let text = try COCOResult.json(results)
+        guard FileManager.default.createFile(atPath: path, contents: Data(text.utf8)) else {
+            throw EvaluationError.unwritable(path: path)
+        }
     }
 
     private func judge(
@@ -142,14 +157,5 @@ struct EvalCOCOCommand: ParsableCommand {
         let images = dataset.images.filter { names.contains($0.fileName) || names.contains(String($0.id)) }
         guard !images.isEmpty else { throw EvaluationError.empty(path: only, expected: "picture of \(annotations)") }
         return Set(images.map(\.id))
-    }
-
-    private func inputSize() throws -> PixelSize? {
-        guard let size else { return nil }
-        let sides = size.split(separator: "x").compactMap { Int($0) }
-        guard sides.count == 2, sides.allSatisfy({ $0 > 0 && $0 % 32 == 0 }) else {
-            throw ValidationError("--size is WIDTHxHEIGHT in multiples of 32, such as 640x384; found '\(size)'")
-        }
-        return PixelSize(width: sides[0], height: sides[1])
     }
 }

@@ -86,6 +86,29 @@ import Testing
         }
     }
 
+    @Test func otherCategoriesMayHaveAnyNumberOfJoints() throws {
+        let dog =
+            "{\"id\": 9, \"image_id\": 7, \"category_id\": 18, \"bbox\": [1, 1, 5, 5, 0], \"keypoints\": [1, 1, 2]}"
+        let both = truth(box(1, "[10, 10, 20, 20]") + "," + dog)
+        let results = "[\(result("[10, 10, 20, 20]", 0.9))]"
+        #expect(try abs(figures(both, results, .bbox)["AP"]! - 1) < 1e-9)
+        do {
+            _ = try figures(both.replacing("\"category_id\": 18", with: "\"category_id\": 1"), results, .bbox)
+            Issue.record("a person of one joint was accepted")
+        } catch EvaluationError.badJSON(_, let found) {
+            #expect(found == "annotations[1].bbox: is not [x, y, width, height]")
+        }
+    }
+
+    @Test func aPictureThatStandsTwiceCountsOnce() throws {
+        let image = "{\"id\": 7, \"file_name\": \"a.jpg\", \"width\": 100, \"height\": 100}"
+        let results = "[\(result("[10, 10, 20, 20]", 0.9)), \(result("[60, 60, 20, 20]", 0.95))]"
+        let once = truth(box(1, "[10, 10, 20, 20]"))
+        let twice = once.replacing(image, with: image + "," + image)
+        #expect(twice != once)
+        #expect(try figures(twice, results, .bbox) == figures(once, results, .bbox))
+    }
+
     @Test func crowdsMayBeTrueOrFalse() throws {
         let crowd = box(2, "[50, 50, 50, 50]", crowd: 1).replacing("\"iscrowd\": 1", with: "\"iscrowd\": true")
         let person = box(1, "[10, 10, 20, 20]").replacing("\"iscrowd\": 0", with: "\"iscrowd\": false")

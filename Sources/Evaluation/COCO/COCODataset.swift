@@ -51,10 +51,16 @@ public struct COCODataset: Sendable {
         }
         self.path = path
         self.category = category
-        images = file.images.map {
+        let everyImage = file.images.map {
             COCOImage(id: $0.id, fileName: $0.file_name ?? "", size: PixelSize(width: $0.width, height: $0.height))
-        }.sorted { $0.id < $1.id }
-        annotations = file.annotations.filter { $0.category_id == category }.map(\.annotation)
+        }
+        // As in pycocotools the last one of an id counts.
+        images = Dictionary(everyImage.map { ($0.id, $0) }) { $1 }.values.sorted { $0.id < $1.id }
+        let people = file.annotations.enumerated().filter { $0.element.category_id == category }
+        if let (index, wrong) = people.first(where: { $0.element.problem != nil }) {
+            throw .badJSON(path: path, reason: "annotations[\(index)].\(wrong.problem ?? "")")
+        }
+        annotations = people.map(\.element.annotation)
     }
 
     /// What the annotations can judge.
@@ -175,6 +181,8 @@ private struct COCOFile: Decodable {
     struct Annotation: Decodable {
         let category_id: Int
         let annotation: COCOAnnotation
+        /// What makes it useless for a person; other categories may have any number of joints.
+        let problem: String?
 
         enum Key: String, CodingKey {
             case id, image_id, category_id, bbox, area, iscrowd, segmentation, keypoints, num_keypoints
@@ -183,15 +191,11 @@ private struct COCOFile: Decodable {
         init(from decoder: any Decoder) throws {
             let values = try decoder.container(keyedBy: Key.self)
             let box = try values.readIfPresent(.bbox, as: [Double].self) ?? [0, 0, 0, 0]
-            guard box.count == 4 else {
-                throw DecodingError.dataCorruptedError(
-                    forKey: .bbox, in: values, debugDescription: "bbox is not [x, y, width, height]")
-            }
             let keypoints = try values.readIfPresent(.keypoints, as: [Double].self) ?? []
-            guard keypoints.isEmpty || keypoints.count == 51 else {
-                throw DecodingError.dataCorruptedError(
-                    forKey: .keypoints, in: values, debugDescription: "keypoints are not 51 numbers")
-            }
+            problem =
+                box.count != 4
+                ? "bbox: is not [x, y, width, height]"
+                : keypoints.isEmpty || keypoints.count == 51 ? nil : "keypoints: are not 51 numbers"
             let labelled = stride(from: 2, to: keypoints.count, by: 3).count { keypoints[$0] > 0 }
             category_id = try values.readIfPresent(.category_id) ?? 1
             // Some tools write true and false.
@@ -200,7 +204,7 @@ private struct COCOFile: Decodable {
                 ?? ((values.readIfPresent(.iscrowd, as: Int.self) ?? 0) != 0)
             annotation = COCOAnnotation(
                 id: try values.read(.id), imageID: try values.read(.image_id), box: box,
-                area: try values.readIfPresent(.area) ?? box[2] * box[3], isCrowd: isCrowd,
+                area: try values.readIfPresent(.area) ?? (box.count == 4 ? box[2] * box[3] : 0), isCrowd: isCrowd,
                 segmentation: try values.readIfPresent(.segmentation), keypoints: keypoints,
                 labelledKeypoints: try values.readIfPresent(.num_keypoints) ?? labelled)
         }
