@@ -78,7 +78,7 @@ public final class HCQNet: Sendable {
         try SafetensorsFile.write(tensors.tensors, metadata: metadata, to: path)
     }
 
-    /// The instruction set of OpenBLAS's kernels, for the log.
+    /// The CPU for which OpenBLAS's kernels in use are written, such as `SkylakeX`.
     public static var blasCore: String { BLAS.coreName }
 
     /// Memory and constants for one size of input; the only allocation that running the network needs.

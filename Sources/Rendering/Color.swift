@@ -44,10 +44,4 @@ struct Color: Equatable {
         let gamma = value <= 0.0031308 ? 12.92 * value : 1.055 * pow(value, 1 / 2.4) - 0.055
         return UInt8((gamma * 255).rounded())
     }
-
-    /// This colour with a share of black.
-    func darkened(by share: Double) -> Color {
-        func scale(_ v: UInt8) -> UInt8 { UInt8((Double(v) * (1 - share)).rounded()) }
-        return Color(red: scale(red), green: scale(green), blue: scale(blue))
-    }
 }

@@ -188,7 +188,10 @@ import Testing
         let geometry = SamplingGeometry(
             size: size, heads: configuration.heads, points: configuration.points,
             channels: configuration.hiddenDim / configuration.heads)
-        guard case .learned(let start) = decoder.start else { return }
+        guard case .learned(let start) = decoder.start else {
+            Issue.record("the fixture's network has learned queries")
+            return
+        }
         func output(_ width: Int, _ pick: @escaping (Pass, Regression, HeadInput, Tensor) -> Void) -> [Float] {
             result(6, width) { pass, y in
                 let queries = Queries(configuration, using: pass)

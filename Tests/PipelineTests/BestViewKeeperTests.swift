@@ -48,7 +48,10 @@ internal import Testing
         let told = keeper.attach(to: [end, end])
         keeper.settle()
         #expect(complaints.withLock { $0 } == [])
-        guard case .end(let second, _) = told[1].kind else { return (told[0], nil) }
+        guard case .end(let second, _) = told[1].kind else {
+            Issue.record("\(told[1]) is no end")
+            return (told[0], nil)
+        }
         #expect(second.snapshot == nil, "a picture is named once")
         return (told[0], FileManager.default.contents(atPath: directory + "/front%20door-000007.jpg"))
     }
@@ -56,7 +59,10 @@ internal import Testing
     @Test func theEndNamesAPictureThatIsThere() throws {
         defer { try? FileManager.default.removeItem(atPath: directory) }
         let (end, picture) = try play(isRedacted: false)
-        guard case .end(let report, _) = end.kind else { return }
+        guard case .end(let report, _) = end.kind else {
+            Issue.record("\(end) is no end")
+            return
+        }
         #expect(report.snapshot == "front%20door-000007.jpg")
         #expect(picture?.starts(with: [0xff, 0xd8]) == true)
         let path = directory + "/front%20door-000007.jpg"
