@@ -8,7 +8,7 @@ func complain(_ text: String) { StandardStream.error.write("hcqd: \(text)\n") }
 func reporting(_ body: () throws -> Void) throws {
     do {
         try body()
-    } catch let error as ExitCode {
+    } catch let error where error is ExitCode || error is ValidationError {
         throw error
     } catch {
         for line in "\(error)".split(separator: "\n") { complain(String(line)) }

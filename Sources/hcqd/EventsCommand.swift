@@ -145,7 +145,7 @@ struct EventsCommand: ParsableCommand {
 
     private func warn(_ unreadable: Int) {
         if unreadable > 0 {
-            complain("\(unreadable) lines cannot be read and were passed over")
+            complain("\(unreadable) unreadable \(unreadable == 1 ? "line was" : "lines were") passed over")
         }
     }
 

@@ -286,6 +286,14 @@ private func replay(
         #expect(status == 0 ? !outcome.text.isEmpty : !outcome.errors.isEmpty)
     }
 
+    @Test func aCameraThatTheConfigurationDoesNotKnowIsWrongUsage() throws {
+        try "cameras:\n  door: {url: rtsp://x}\n".write(
+            toFile: folder.path("c.yaml"), atomically: true, encoding: .utf8)
+        let outcome = try Hcqd.run("--replay", Hcqd.clip, "--config", "c.yaml", "--camera", "dor", in: folder)
+        #expect(outcome.status == 64)
+        #expect(outcome.errors.contains("--camera dor: the configuration knows door."))
+    }
+
     @Test func aFileThatIsNoModelIsNamed() throws {
         try "no weights".write(toFile: folder.path("bad.safetensors"), atomically: true, encoding: .utf8)
         let outcome = try Hcqd.run("--replay", Hcqd.clip, "--model", "bad.safetensors", in: folder)
