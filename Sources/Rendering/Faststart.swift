@@ -3,9 +3,14 @@ internal import Glibc
 
 /// Rewrites a fragmented MP4 so that its index stands in front, which lets players seek at once.
 ///
-/// The file at `path` is replaced in one step or, when there is no room for the copy, stays as it is: fragments play
-/// too.
+/// The file at `path`, or the one that a link there leads to, is replaced in one step or, when there is no room for the
+/// copy, stays as it is: fragments play too. So does what is no file, such as a device.
 func moveIndexToFront(of path: String) {
+    var facts = stat()
+    guard let target = realpath(path, nil) else { return }
+    defer { free(target) }
+    guard stat(target, &facts) == 0, facts.st_mode & S_IFMT == S_IFREG else { return }
+    let path = String(cString: target)
     let copy = path + ".tmp"
     do throws(RenderingError) {
         try remux(path, to: copy)

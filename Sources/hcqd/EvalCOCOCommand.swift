@@ -108,7 +108,7 @@ struct EvalCOCOCommand: ParsableCommand {
 
     private func write(_ results: [COCOResult], to path: String) throws {
         let text = try COCOResult.json(results)
-        guard FileManager.default.createFile(atPath: path, contents: Data(text.utf8)) else {
+        do { try Data(text.utf8).write(to: URL(filePath: path)) } catch {
             throw EvaluationError.unwritable(path: path)
         }
     }

@@ -163,7 +163,8 @@ struct EventsCommand: ParsableCommand {
     }
 
     private func write(_ text: String, to path: String) throws {
-        do { try Data(text.utf8).write(to: URL(filePath: path), options: .atomic) } catch {
+        // In place: what is there may be a link or a device.
+        do { try Data(text.utf8).write(to: URL(filePath: path)) } catch {
             throw SystemFailure(call: "write", path: path, code: (error as? CocoaError)?.underlyingErrno ?? EIO)
         }
     }

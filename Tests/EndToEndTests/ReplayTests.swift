@@ -161,6 +161,27 @@ private func replay(
         #expect(index.lowerBound < media.lowerBound)
     }
 
+    @Test func whatIsWrittenThroughALinkLiesWhereItLeads() throws {
+        let files = FileManager.default
+        let names = ["seen.mp4", "tracks.txt", "net2.safetensors", "plot.svg"]
+        for name in names {
+            try files.createSymbolicLink(atPath: folder.path(name), withDestinationPath: "real-" + name)
+            try Data().write(to: URL(fileURLWithPath: folder.path("real-" + name)))
+        }
+        for arguments in [
+            ["--replay", Hcqd.clip, "--annotate", "seen.mp4", "--export", "tracks.txt", "--output", "a"] + quick,
+            ["model", "new", "--config", "net.json", "-o", "net2.safetensors"],
+            ["events", "a/vtest.jsonl", "--plot", "plot.svg"],
+        ] {
+            let outcome = try Hcqd.run(Hcqd.binary.path, arguments, in: folder)
+            #expect(outcome.status == 0, "\(outcome.errors)")
+        }
+        for name in names {
+            #expect(try files.destinationOfSymbolicLink(atPath: folder.path(name)) == "real-" + name)
+            #expect(try folder.data("real-" + name).count > 100, "\(name)")
+        }
+    }
+
     @Test func aFileThatWasCutShortIsDoneWithOneWarning() throws {
         let whole = try Data(contentsOf: URL(fileURLWithPath: Hcqd.clip))
         try whole.prefix(90_000).write(to: folder.url.appendingPathComponent("cut.avi"))

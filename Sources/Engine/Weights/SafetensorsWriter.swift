@@ -28,7 +28,8 @@ public struct NamedTensor: Sendable {
 }
 
 extension SafetensorsFile {
-    /// Writes tensors in the order given; the file appears whole or not at all.
+    /// Writes tensors in the order given; the file appears whole or not at all. What is there and no file, such as a device,
+    /// is written in place, and a link keeps leading to its file.
     /// - Throws: `unreadable` when it cannot be written.
     public static func write(_ tensors: [NamedTensor], metadata: [String: String], to path: String) throws(EngineError)
     {
@@ -53,7 +54,8 @@ extension SafetensorsFile {
     }
 
     private static func writeWhole(_ header: [UInt8], _ tensors: [NamedTensor], to path: String) throws(EngineError) {
-        let draft = path + ".part"
+        let (path, isFile) = Self.target(of: path)
+        let draft = isFile ? path + ".part" : path
         guard let file = fopen(draft, "wb") else {
             throw .unreadable(path: path, reason: String(cString: strerror(errno)))
         }
@@ -65,11 +67,20 @@ extension SafetensorsFile {
                 && fwrite(tensor.integers, 1, tensor.integers.count, file) == tensor.integers.count
         }
         isWhole = fclose(file) == 0 && isWhole
-        guard isWhole, rename(draft, path) == 0 else {
+        guard isWhole, !isFile || rename(draft, path) == 0 else {
             let reason = String(cString: strerror(errno))
-            unlink(draft)
+            if isFile { unlink(draft) }
             throw .unreadable(path: path, reason: reason)
         }
+    }
+
+    /// Where a path leads, and whether a file may take its place there.
+    private static func target(of path: String) -> (path: String, isFile: Bool) {
+        var facts = stat()
+        guard let target = realpath(path, nil) else { return (path, true) }
+        defer { free(target) }
+        let isFile = stat(target, &facts) == 0 && facts.st_mode & S_IFMT == S_IFREG
+        return (String(cString: target), isFile)
     }
 
     /// A JSON string.

@@ -38,10 +38,10 @@ struct TrackFile {
         path = export.path
         content = export.content
         self.fps = fps
-        guard FileManager.default.createFile(atPath: path, contents: nil),
-            let handle = FileHandle(forWritingAtPath: path)
-        else { throw ReplayError.cannotWrite(path: path, reason: String(cString: strerror(errno))) }
-        self.handle = handle
+        // In place: what is there may be a link or a device.
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+        if descriptor < 0 { throw ReplayError.cannotWrite(path: path, reason: String(cString: strerror(errno))) }
+        handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
         if case .tracks(let format) = content {
             exporter = TrackExporter(format: format)
         } else {
