@@ -221,20 +221,22 @@ bench-tracking: build .venv-tracking/.done ## the tracker: each kind of evidence
 DATA := $(abspath $(HCQD_DATA))
 RECIPE ?= compact-cpu
 RUN ?= training-runs/$(RECIPE)
-PROCESSES ?= $(shell nproc)
+PROCESSES ?=
+# One process a GPU, else one a core.
+PROCESSES_HERE = $(or $(PROCESSES),$$(../$(PYTHON) -c 'import os, torch; print(torch.cuda.device_count() or len(os.sched_getaffinity(0)))'))
 training-runs/data/.done: | setup $(VENV)/.done
 	cd Training && ../$(PYTHON) -m hcqnet.unpack --data $(DATA) --output ../training-runs/data
 	touch $@
 
 training-runs/pseudo/.done: training-runs/data/.done
 	cd Training && ../$(PYTHON) -m hcqnet.pseudo_labels --data ../training-runs/data --teachers $(DATA)/teachers \
-	    --output ../training-runs/pseudo --threads $(PROCESSES)
+	    --output ../training-runs/pseudo --threads $$(nproc)
 	touch $@
 
 train: training-runs/pseudo/.done ## train RECIPE (compact-cpu) into RUN, going on where it stopped
-	cd Training && OMP_NUM_THREADS=1 ../$(VENV)/bin/torchrun --standalone --nproc-per-node $(PROCESSES) -m hcqnet.train \
+	cd Training && OMP_NUM_THREADS=1 ../$(VENV)/bin/torchrun --standalone --nproc-per-node $(PROCESSES_HERE) -m hcqnet.train \
 	    --recipe recipes/$(RECIPE).json --data ../training-runs/data --pseudo ../training-runs/pseudo --output ../$(RUN) \
-	    $(if $(wildcard $(RUN)/last.pt),--resume)
+	    --teachers $(DATA)/teachers $(if $(wildcard $(RUN)/last.pt),--resume)
 
 train-smoke: training-runs/data/.done ## eight pictures learned by heart: the chain from labels to AP, in minutes
 	cd Training && ../$(PYTHON) -m hcqnet.smoke --data ../training-runs/data --teachers $(DATA)/teachers

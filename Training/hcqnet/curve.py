@@ -17,6 +17,8 @@ def draw_curve(source: Path, target: Path) -> None:
     series: dict[str, tuple[list[int], list[float]]] = {}
     with source.open(newline="") as file:
         for step, name, value in csv.reader(file):
+            if not step.isdecimal():  # the first line names the columns
+                continue
             steps, values = series.setdefault(name, ([], []))
             steps.append(int(step))
             values.append(float(value))

@@ -2,11 +2,11 @@
 
     python -m hcqnet.evaluate --model M.safetensors --data DIR [--teachers DIR] [--size HxW] [--limit N]
     python -m hcqnet.evaluate --data DIR --truth OUT
-    python -m hcqnet.evaluate --model M.safetensors --images DIR --annotations A.json [--ochuman] [--no-small]
+    python -m hcqnet.evaluate --model M.safetensors --images DIR --annotations A.json [--ochuman val] [--no-small]
 
 The first form takes the validation part of unpacked shards; `--teachers` scores the teachers' pipeline on the same
 pictures beside it; `--truth` writes the labels of both parts as OUT/complete.json and OUT/joints.json, whose file names are
-relative to DIR, for `hcqd eval coco --images DIR`. The last takes any COCO file, or OCHuman's own (`--ochuman`).
+relative to DIR, for `hcqd eval coco --images DIR`. The last takes any COCO file, or the val or test part of OCHuman's own.
 `--no-small` leaves out people under 32x32 pixels, as the paper's Table 4. AP50 comes with a bootstrap interval (95 %,
 pictures drawn anew 200 times). The network sees pictures as hcqd decodes and scales them, through the program ffmpeg.
 """
@@ -32,10 +32,11 @@ from . import weights as weight_files
 from .command import MISTAKES
 from .data import DataError
 from .hcqnet import HCQNet
-from .ochuman import ochuman_to_coco
+from .ochuman import SUBSETS, ochuman_to_coco
 from .predict import Found, engine_scaling, find_people, fitting_size
 
 FLOOR = 0.01  # detections below this score are not scored
+NOT_SMALL = [32**2, 1e10]  # pixels of the people that count without the small ones
 
 
 def ground_truth(root: Path, sets: list[str], names: dict[str, list[str]], limit: int | None) -> tuple[COCO, dict[int, Path]]:
@@ -65,12 +66,12 @@ def ground_truth(root: Path, sets: list[str], names: dict[str, list[str]], limit
     return coco, paths
 
 
-def from_file(annotations: Path, images: Path, ochuman: bool) -> tuple[COCO, dict[int, Path]]:
-    """People of a COCO file, or of OCHuman's own layout (`images` with `annotations` inside)."""
+def from_file(annotations: Path, images: Path, ochuman: str | None) -> tuple[COCO, dict[int, Path]]:
+    """People of a COCO file, or of a part of OCHuman's own layout (`images` with `annotations` inside)."""
     try:
         content = json.loads(annotations.read_text())
         if ochuman:
-            content = ochuman_to_coco(content)
+            content = ochuman_to_coco(content, ochuman)
         people = next((c["id"] for c in content.get("categories", []) if c["name"] == "person"), 1)
         labels = [a | {"category_id": 1} for a in content["annotations"] if a["category_id"] == people]
         for label in labels:
@@ -118,7 +119,7 @@ def average_precision(coco: COCO, entries: list[dict], kind: str, no_small: bool
             found.createIndex()
         judge = COCOeval(coco, found, kind)
         if no_small:
-            judge.params.areaRng[0] = [32**2, 1e10]
+            judge.params.areaRng[0] = NOT_SMALL
         judge.evaluate()
         judge.accumulate()
         judge.summarize()
@@ -146,18 +147,20 @@ def report(coco: COCO, paths: dict[int, Path], finder: Finder, kinds: tuple[str,
     entries, out = find_entries(paths, finder), {}
     for kind in kinds:
         stats = average_precision(coco, entries[kind], kind, no_small)
-        out[kind] = (float(stats[0]), float(stats[1]), *bootstrap(coco, entries[kind], kind))
+        out[kind] = (float(stats[0]), float(stats[1]), *bootstrap(coco, entries[kind], kind, no_small=no_small))
     return out
 
 
-def bootstrap(coco: COCO, entries: list[dict], kind: str, rounds: int = 200, seed: int = 0) -> tuple[float, float]:
+def bootstrap(
+    coco: COCO, entries: list[dict], kind: str, rounds: int = 200, seed: int = 0, no_small: bool = False
+) -> tuple[float, float]:
     """2.5 and 97.5 percentiles of AP50 when the pictures are drawn anew, with replacement."""
     if not entries:
         return -1.0, -1.0
     with contextlib.redirect_stdout(io.StringIO()):
         judge = COCOeval(coco, coco.loadRes([dict(e) for e in entries]), kind)
         judge.params.iouThrs = np.array([0.5])
-        judge.params.areaRng, judge.params.areaRngLbl = judge.params.areaRng[:1], judge.params.areaRngLbl[:1]
+        judge.params.areaRng, judge.params.areaRngLbl = [NOT_SMALL] if no_small else judge.params.areaRng[:1], judge.params.areaRngLbl[:1]
         judge.evaluate()
     pictures, rng, values = list(judge.evalImgs), np.random.default_rng(seed), []
     for _ in range(rounds):
@@ -192,7 +195,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, help="unpacked shards")
     parser.add_argument("--images", type=Path)
     parser.add_argument("--annotations", type=Path)
-    parser.add_argument("--ochuman", action="store_true", help="the annotations are OCHuman's own file")
+    parser.add_argument("--ochuman", choices=SUBSETS, nargs="?", const="all", help="the annotations are OCHuman's own file; which of its pictures (all)")
     parser.add_argument("--no-small", action="store_true", help="without people under 32x32 pixels")
     parser.add_argument("--teachers", type=Path)
     parser.add_argument("--validation", type=Path, default=Path(__file__).parent.parent / "validation.json")

@@ -20,8 +20,14 @@ def start() -> tuple[int, int]:
     return dist.get_rank(), dist.get_world_size()
 
 
-class LostProcess(RuntimeError):
-    """Another process of the run has ended; what it printed says why."""
+def end() -> None:
+    """Leaves the group in good order."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+class ProcessError(RuntimeError):
+    """There are more processes than GPUs, or another process of the run has ended, whose own message says why."""
 
 
 @contextlib.contextmanager
@@ -29,14 +35,25 @@ def _together() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise LostProcess("another process of this run has ended; its own message says why") from error
+        raise ProcessError("another process of this run has ended; its own message says why") from error
 
 
 def device(rank: int) -> torch.device:
-    """The GPU of this process on its machine, or the CPU."""
+    """The GPU of this process on its machine, from now on the current one, or the CPU."""
     if not torch.cuda.is_available():
         return torch.device("cpu")
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", rank)) % torch.cuda.device_count())
+    number, here = int(os.environ.get("LOCAL_RANK", str(rank))), torch.cuda.device_count()
+    if number >= here:
+        raise ProcessError(f"process {number + 1} of a machine with {here} GPUs; start one for each GPU (make train PROCESSES={here})")
+    torch.cuda.set_device(number)
+    return torch.device("cuda", number)
+
+
+def cores_each() -> int:
+    """How many cores a process has for composing pictures: its share where GPUs do the rest, else one."""
+    if not torch.cuda.is_available():
+        return 1
+    return max(len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1)
 
 
 def total(value: float) -> float:

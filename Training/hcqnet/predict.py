@@ -87,32 +87,36 @@ def cut_to_box(logits: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
 def find_people(
     net: HCQNet, picture: np.ndarray, size: tuple[int, int], threshold: float, masks: bool = True, scaling: Scaling | None = None
 ) -> Found:
-    """Everybody whose detection score is at least `threshold`. The picture is scaled by OpenCV unless `scaling` does it."""
+    """Everybody whose detection score is at least `threshold`. The picture is scaled by OpenCV unless `scaling` does it.
+
+    The network runs where its weights are; what it found is handed out on the CPU.
+    """
     h, w = picture.shape[:2]
+    device = next(net.parameters()).device
     x, (filled_h, filled_w) = letterbox((h, w), scaling or opencv_scaling(picture), size, net.config)
-    p = net(x.contiguous(memory_format=torch.channels_last))
-    scores = p.class_logits[0].softmax(-1)[:, 0]
-    boxes = p.keypoints[0, :, :4]
+    p = net(x.to(device).contiguous(memory_format=torch.channels_last))
+    scores = p.class_logits[0].softmax(-1)[:, 0].cpu()
+    boxes = p.keypoints[0, :, :4].cpu()
     keep = ((scores >= threshold) & (boxes[:, 2:] > boxes[:, :2]).all(-1)).nonzero()[:, 0]
     keep = keep[scores[keep].argsort(descending=True, stable=True)]
     to_picture = torch.tensor([size[1] * w / filled_w, size[0] * h / filled_h])
     limit = torch.tensor([w, h, w, h], dtype=torch.float32)
     corners = torch.minimum((boxes[keep] * to_picture.repeat(2)).clamp(min=0), limit)
-    joints = p.joints[0, keep] * to_picture
+    joints = p.joints[0].cpu()[keep] * to_picture
     if p.pose_sigma is None:
         confidence = scores[keep, None].expand(-1, joints.shape[1])
     else:
-        confidence = 1 - p.pose_sigma[0, keep].unflatten(1, (-1, 2)).mean(-1)
+        confidence = 1 - p.pose_sigma[0].cpu()[keep].unflatten(1, (-1, 2)).mean(-1)
     joints = torch.cat([joints, confidence[..., None]], -1)
     mask_scores, pictures = scores[keep].clone(), []
     if masks and len(keep):
-        logits = (p.mask_embeddings[0, keep] @ p.mask_features[0].flatten(1)).unflatten(1, p.mask_features.shape[2:])
+        logits = (p.mask_embeddings[0, keep.to(device)] @ p.mask_features[0].flatten(1)).unflatten(1, p.mask_features.shape[2:])
         if net.config.mask_in_box:
-            logits = cut_to_box(logits, boxes[keep])
+            logits = cut_to_box(logits, boxes[keep].to(device))
         inside = logits > 0
         probability = (logits.sigmoid() * inside).sum((1, 2)) / inside.sum((1, 2)).clamp(min=1)
-        mask_scores = mask_scores * probability
+        mask_scores = mask_scores * probability.cpu()
         full = F.interpolate(logits[None], size, mode="bilinear", align_corners=False)[..., :filled_h, :filled_w]
         full = F.interpolate(full, (h, w), mode="bilinear", align_corners=False)[0] > 0
-        pictures = list(full.numpy())
+        pictures = list(full.cpu().numpy())
     return Found(scores[keep].numpy(), corners.numpy(), joints.numpy(), pictures, mask_scores.numpy())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -15,19 +16,47 @@ from pathlib import Path
 from typing import Any
 
 from .recipe import Recipe
+from .starts import checkpoint
+from .weights import training
 
 LIBRARIES = ("torch", "numpy", "opencv-python-headless", "pycocotools")
 
 
-def origin(recipe_file: Path, recipe: Recipe, processes: int) -> dict[str, Any]:
-    """What a run can be repeated from; `changed` tells that the working tree differed from the commit."""
+def origin(recipe_file: Path, recipe: Recipe, processes: int, labels: list[Path], before: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What a run can be repeated from.
+
+    `changed` tells that the working tree differed from the commit, `labels` is a digest of the files named; `start` is where the weights
+    of `start_file` come from, `resumed` the earlier starts of the same run, `before` being what the last of them said.
+    """
     versions = {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in LIBRARIES}
     module = Path(sys.argv[0]).stem
     return {
         "command": shlex.join(["python", "-m", f"hcqnet.{module}", *sys.argv[1:]]), "processes": processes, "recipe": recipe_file.stem,
         "seed": recipe.seed, "commit": _git("rev-parse", "HEAD") or "unknown",
-        "changed": bool(_git("status", "--porcelain", "--untracked-files=no", "--", ".")), "versions": versions,
-    }  # fmt: skip
+        "changed": bool(_git("status", "--porcelain", "--untracked-files=no", "--", ".")), "versions": versions, "labels": _digest(labels),
+    } | ({"start": _ancestors(Path(recipe.start_file))} if recipe.start_file else {}) | ({"resumed": _earlier(before)} if before else {})  # fmt: skip
+
+
+def _ancestors(file: Path) -> list[dict[str, Any]]:
+    """What a weight file or a run's last.pt says of where it comes from."""
+    if file.suffix == ".safetensors":
+        return training(file)
+    told = checkpoint(file).get("origin")
+    return [told] if told else []
+
+
+def _earlier(before: dict[str, Any]) -> list[dict[str, Any]]:
+    last = {name: before[name] for name in ("command", "commit", "changed", "processes", "step") if name in before}
+    return [*before.get("resumed", []), last]
+
+
+def _digest(files: list[Path]) -> str:
+    """The first 16 digits of a SHA-256 of the files' names and contents."""
+    whole = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as content:
+            whole.update(f"{file.parent.name}/{file.name} {hashlib.file_digest(content, 'sha256').hexdigest()}\n".encode())
+    return whole.hexdigest()[:16]
 
 
 def note_start(directory: Path, told: dict[str, Any], recipe: Recipe, step: int) -> None:

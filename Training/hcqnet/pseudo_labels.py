@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import torch
 
-from .command import run
+from .command import progress, run, say
 from .teachers import BoxTeacher, PoseTeacher, suppress
 
 JOINTS_FROM_SCORE = 0.3
@@ -46,8 +46,7 @@ def label_set(directory: Path, boxes_of: BoxTeacher, joints_of: PoseTeacher) -> 
         corners = np.array([[x, y, x + w, y + h] for x, y, w, h in (p["bbox"] for p in labelled)]).reshape(-1, 4)
         out["annotation"].append(np.array([p["id"] for p in labelled], int))
         out["joints"].append(joints_of(picture, corners))
-        if count % 200 == 0:
-            print(f"{directory.name}: {count} of {len(content['images'])} pictures", flush=True)
+        progress(f"{directory.name}: {count} of {len(content['images'])} pictures")
     return {k: np.concatenate(v) for k, v in out.items()}
 
 
@@ -65,7 +64,10 @@ def main() -> None:
     joints_of = PoseTeacher(arguments.teachers / "pp_tinypose_256_192_fp16.xml", arguments.threads)
     arguments.output.mkdir(parents=True, exist_ok=True)
     for name in arguments.sets or sorted(p.name for p in arguments.data.iterdir() if p.is_dir()):
-        np.savez_compressed(arguments.output / f"{name}.npz", **label_set(arguments.data / name, boxes_of, joints_of))
+        file = arguments.output / f"{name}.npz"
+        found = label_set(arguments.data / name, boxes_of, joints_of)
+        np.savez_compressed(file, **found)
+        say(f"{file}: {len(found['boxes'])} boxes, joints of {len(found['annotation'])} labelled people")
 
 
 if __name__ == "__main__":

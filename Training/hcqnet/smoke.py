@@ -18,7 +18,7 @@ import torch
 
 from .augment import MASK_STRIDE, Target, _coverage
 from .batches import Batch, to_targets
-from .command import run
+from .command import progress, run, say
 from .data import DataError, Sample, decode_mask, load_sets
 from .evaluate import average_precision, ground_truth, results
 from .predict import find_people
@@ -102,8 +102,8 @@ def main() -> int:
             entries += results(image_id, find_people(trainer.average, picture, SIZE, 0.05, masks=False))["keypoints"]
         ap = float(average_precision(coco, entries, "keypoints")[0])
         seconds = time.time() - started
-        print(f"step {trainer.done}  {seconds:.0f} s  loss {sum(terms.values()):.2f}  keypoint AP {ap:.3f}", flush=True)
-    print(f"keypoint AP {ap:.3f} on {len(samples)} pictures, goal {GOAL}")
+        progress(f"step {trainer.done}  {seconds:.0f} s  loss {sum(terms.values()):.2f}  keypoint AP {ap:.3f}")
+    say(f"keypoint AP {ap:.3f} on {len(samples)} pictures, goal {GOAL}")
     return 0 if ap >= GOAL else 1
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import atexit
 import csv
+import dataclasses
 import itertools
 import multiprocessing
 import os
@@ -31,27 +32,29 @@ from . import parallel
 from .accuracy import Accuracy
 from .augment import Composer
 from .batches import Batch, StepBatches
-from .command import MISTAKES
+from .command import MISTAKES, progress, say
 from .curve import draw_curve
 from .data import DataError, Sample, held_out_names, load_sets
 from .hcqnet import HCQNet
 from .provenance import note_start, origin
-from .recipe import load_recipe
+from .recipe import Recipe, load_recipe
 from .starts import StartError
 from .trainer import NonFiniteLoss, Trainer
 
+HEADER = "step,term,value"
 VALIDATION = Path(__file__).parent.parent / "validation.json"
 
 
 class Log:
-    """Means of the terms since the last line, to the terminal and to curve.csv, which a resumed run goes on with."""
+    """Means of the terms since the last row, to a terminal and to curve.csv, which a resumed run goes on with."""
 
     def __init__(self, path: Path, trainer: Trainer) -> None:
         self.trainer, self.started, self.first, self.pictures = trainer, time.time(), trainer.done, 0
         # A killed run may have written more than it saved.
         lines = path.read_text().splitlines() if path.exists() else []
         kept = path.with_suffix(".tmp")
-        kept.write_text("".join(f"{line}\n" for line in lines if _is_row(line) and int(line.split(",")[0]) <= trainer.done))
+        rows = [line for line in lines if _is_row(line) and int(line.split(",")[0]) <= trainer.done]
+        kept.write_text("".join(f"{line}\n" for line in [HEADER, *rows]))
         os.replace(kept, path)
         self.file = path.open("a", newline="")
 
@@ -69,16 +72,16 @@ class Log:
         means = {k: v / self.trainer.summed for k, v in self.trainer.sums.items()}
         elapsed = time.time() - self.started
         left = (self.trainer.recipe.steps - self.trainer.done) * elapsed / max(self.trainer.done - self.first, 1) / 60
-        print(
-            f"step {self.trainer.done}/{self.trainer.recipe.steps}  {self.pictures / elapsed:.1f} pictures/s  "
-            f"{left:.0f} min left  " + "  ".join(f"{k} {v:.3f}" for k, v in means.items()), flush=True,
-        )  # fmt: skip
+        progress(
+            f"step {self.trainer.done}/{self.trainer.recipe.steps}  {self.pictures / elapsed:.1f} pictures/s  {left:.0f} min left  "
+            + "  ".join(f"{k} {means[k]:.3f}" for k in sorted(means, key=lambda k: k != "loss"))
+        )
         self._rows(means)
         self.trainer.sums, self.trainer.summed = {}, 0
 
     def judge(self, accuracy: dict[str, float]) -> None:
         """A line and the rows (step, AP_bbox and so on, value)."""
-        print(f"step {self.trainer.done}/{self.trainer.recipe.steps}  " + "  ".join(f"{k} {v:.3f}" for k, v in accuracy.items()), flush=True)
+        say(f"step {self.trainer.done}/{self.trainer.recipe.steps}  " + "  ".join(f"{k} {v:.3f}" for k, v in accuracy.items()))
         self._rows(accuracy)
 
     def _rows(self, values: dict[str, float]) -> None:
@@ -110,6 +113,7 @@ def train(
                     log.write()
                 if accuracy and (last or trainer.done % judge_every == 0):
                     log.judge(accuracy(trainer.average))
+                    draw_curve(output / "curve.csv", output / "curve.png")
                 if trainer.done % save_every == 0:
                     trainer.save(output)
             if ending:
@@ -118,10 +122,10 @@ def train(
         for name, handler in previous.items():
             signal.signal(name, handler)
     if log is not None:
-        if trainer.done < trainer.recipe.steps:
-            print(f"stopped after step {trainer.done}; --resume goes on", flush=True)
         trainer.save(output)
         draw_curve(output / "curve.csv", output / "curve.png")
+        ended = trainer.done == trainer.recipe.steps
+        say(f"{output / 'average.safetensors'}: step {trainer.done}{'' if ended else '; stopped, --resume goes on'}")
 
 
 def batches_from(trainer: Trainer, composer: Composer, workers: int) -> DataLoader:
@@ -149,6 +153,13 @@ def _end_children() -> None:
         child.kill()
 
 
+def _recipe(options: argparse.Namespace) -> Recipe:
+    """The recipe; published networks that it names are taken from `--teachers` where that is given."""
+    recipe = load_recipe(options.recipe)
+    names = [name for name in ("picodet_file", "tinypose_file") if options.teachers and getattr(recipe, name)]
+    return dataclasses.replace(recipe, **{name: str(options.teachers / Path(getattr(recipe, name)).name) for name in names})
+
+
 def _samples(options: argparse.Namespace, held_out: dict[str, list[str]]) -> list[Sample]:
     """The pictures to train on; `DataError` where one is not there, which else shows when it is drawn, hours later."""
     samples = load_sets(options.data, options.pseudo, held_out)
@@ -166,7 +177,8 @@ def _prepare(options: argparse.Namespace, trainer: Trainer) -> None:
     elif (options.output / "last.pt").exists():
         raise StartError(f"{options.output}: holds a run; --resume goes on with it, another --output leaves it alone")
     if trainer.rank == 0:
-        trainer.origin = origin(options.recipe, trainer.recipe, trainer.world)
+        labels = sorted([*options.data.glob("*/annotations.json"), *(options.pseudo.glob("*.npz") if options.pseudo else ()), options.validation])
+        trainer.origin = origin(options.recipe, trainer.recipe, trainer.world, labels, trainer.origin)
         note_start(options.output, trainer.origin, trainer.recipe, trainer.done)
 
 
@@ -178,11 +190,12 @@ def main() -> int:
     parser.add_argument("--recipe", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True, help="unpacked shards")
     parser.add_argument("--pseudo", type=Path, help="what the teachers saw (python -m hcqnet.pseudo_labels)")
+    parser.add_argument("--teachers", type=Path, help="the folder of published networks that the recipe starts from (where the recipe says)")
     parser.add_argument("--validation", type=Path, default=VALIDATION, help="pictures never trained on")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--resume", action="store_true", help="go on from OUTPUT/last.pt")
     parser.add_argument("--threads", type=int, default=1, help="of each process")
-    parser.add_argument("--workers", type=int, default=1, help="processes that compose pictures, for each process")
+    parser.add_argument("--workers", type=int, help="processes that compose pictures, for each process (a GPU's share of the cores; else 1)")
     parser.add_argument("--save-every", type=int, default=200)
     parser.add_argument("--judge-every", type=int, default=1000, help="steps between two AP of held-out pictures; 0: none")
     options = parser.parse_args()
@@ -190,14 +203,16 @@ def main() -> int:
     rank, world = parallel.start()
     atexit.register(_end_children)
     try:
-        trainer = Trainer(load_recipe(options.recipe), rank, world)
+        trainer = Trainer(_recipe(options), rank, world)
         held_out = held_out_names(options.validation, options.data)
         composer = Composer(_samples(options, held_out), trainer.recipe.augment)
         _prepare(options, trainer)
         accuracy = Accuracy(options.data, held_out) if options.judge_every and rank == 0 else None
-        loader = batches_from(trainer, composer, options.workers)
+        workers = parallel.cores_each() if options.workers is None else options.workers
+        loader = batches_from(trainer, composer, workers)
         train(trainer, iter(loader), options.output, options.save_every, accuracy=accuracy, judge_every=options.judge_every)
-    except (*MISTAKES, NonFiniteLoss, parallel.LostProcess) as error:
+        parallel.end()
+    except (*MISTAKES, NonFiniteLoss, parallel.ProcessError) as error:
         # What a process that composes pictures says ends with the error itself.
         print(f"hcqnet.train: {str(error).strip().splitlines()[-1]}", file=sys.stderr)
         return 1

@@ -190,8 +190,9 @@ class Trainer:
     def save(self, directory: Path) -> None:
         """`last.pt`, everything needed to go on, and `average.safetensors`; each replaced atomically."""
         state = {name: getattr(self, name).state_dict() for name in SAVED}
-        state |= {"done": self.done, "sums": self.sums, "summed": self.summed}
-        metadata = {"training": json.dumps(self.origin | {"step": self.done})} if self.origin else {}
+        told = self.origin | {"step": self.done} if self.origin else {}
+        state |= {"done": self.done, "sums": self.sums, "summed": self.summed, "origin": told}
+        metadata = {"training": json.dumps(told)} if told else {}
         _replace(directory / "last.pt", lambda path: torch.save(state, path))
         _replace(directory / "average.safetensors", lambda path: weight_files.save(self.average, path, metadata=metadata))
 
@@ -203,6 +204,7 @@ class Trainer:
             for name in SAVED:
                 getattr(self, name).load_state_dict(state[name])
             self.done, self.sums, self.summed = state["done"], state.get("sums", {}), state.get("summed", 0)
+            self.origin = state.get("origin", {})
         except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
             raise starts.StartError(f"{path}: is no state of this recipe's run ({starts.in_short(error)}); name another --output") from error
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pycocotools import mask as rle
 from pycocotools.coco import COCO
 
 from hcqnet.data import DataError
@@ -60,6 +61,15 @@ def test_small_people_can_be_left_out() -> None:
     assert average_precision(coco, results, "bbox", no_small=True)[1] > average_precision(coco, results, "bbox")[1] + 0.1
 
 
+def test_the_interval_without_small_people_is_that_of_its_figure() -> None:
+    coco, results = truth_and_results()
+    for r in results[1::2]:
+        r["bbox"][0] += 15
+    ap50 = average_precision(coco, results, "bbox", no_small=True)[1]
+    low, high = bootstrap(coco, results, "bbox", rounds=100, no_small=True)
+    assert low <= ap50 <= high and high > bootstrap(coco, results, "bbox", rounds=100)[1]
+
+
 @pytest.mark.parametrize("kind", ["bbox", "keypoints"])
 def test_nobody_found_is_zero_and_nobody_there_is_unknown(kind: str) -> None:
     coco, _ = truth_and_results()
@@ -101,10 +111,24 @@ def test_masks_end_at_the_box() -> None:
 def test_ochuman_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     names = ["neck", *reversed(COCO_JOINTS), "head"]
     joints = [v for i in range(19) for v in (i, 10 * i, i % 4)]
-    people = [{"bbox": [1, 2, 11, 22], "keypoints": joints, "segms": {"outer": [[0, 0, 5, 0, 5, 5], [1, 1]], "inner": []}}]
-    source = {"keypoint_names": names, "images": [{"file_name": "a.jpg", "width": 30, "height": 40, "annotations": people}]}
-    label = ochuman_to_coco(source)["annotations"][0]
-    assert label["bbox"] == [1, 2, 10, 20] and label["segmentation"] == [[0, 0, 5, 0, 5, 5]]
+    ring = {"outer": [[2, 2, 12, 2, 12, 12, 2, 12], [1, 1]], "inner": [[4, 4, 8, 4, 8, 8, 4, 8]]}
+    whole = {"bbox": [1, 2, 11, 22], "keypoints": joints, "segms": ring}
+    people = [whole | {"keypoints": None}, whole, whole | {"segms": None}]
+    image = {"file_name": "a.jpg", "width": 30, "height": 40, "annotations": people}
+    nobody = image | {"file_name": "b.jpg", "annotations": people[::2], "image_id": "1"}
+    source = {"keypoint_names": names, "images": [image | {"image_id": "2"}, nobody]}
+    found = ochuman_to_coco(source)
+    # As its authors count: only who has joints and a mask, and only pictures that show such a person.
+    assert [i["file_name"] for i in found["images"]] == ["a.jpg"] and len(found["annotations"]) == 1
+    label = found["annotations"][0]
+    mask = rle.decode(label["segmentation"])
+    assert mask.shape == (40, 30) and mask.sum() == 100 - 16 and mask[3, 3] and not mask[5, 5]
+    assert label["bbox"] == [1, 2, 10, 20] and labelled_kinds(found["annotations"]) == ("bbox", "segm", "keypoints")
+    many = {"keypoint_names": names, "images": [image | {"image_id": f"{i:04}", "file_name": f"{i}.jpg"} for i in reversed(range(2503))]}
+    monkeypatch.setattr("hcqnet.ochuman._runs", lambda *_: {})
+    first, last = (ochuman_to_coco(many, subset)["images"] for subset in ("val", "test"))
+    assert len(first) == 2500 and first[0]["file_name"] == "0.jpg" and [i["file_name"] for i in last] == ["2500.jpg", "2501.jpg", "2502.jpg"]
+    monkeypatch.undo()
     nose, ankle = label["keypoints"][:3], label["keypoints"][-3:]
     assert nose == [17, 170, 2] and ankle == [1, 10, 2]
     assert label["num_keypoints"] == sum(i % 4 > 0 for i in range(1, 18))

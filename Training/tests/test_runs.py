@@ -57,12 +57,61 @@ def test_weights_tell_the_command_the_commit_and_the_seed(
     assert command(monkeypatch, recipe, shard, run, "--resume") == 0
     first, second = (json.loads(line) for line in (run / "runs.jsonl").read_text().splitlines())
     assert first["step"] == 0 and second["step"] == 4 and first["values"]["accumulate"] == 2
+    (told,) = training(run / "average.safetensors")
+    assert [(r["step"], r["command"]) for r in told["resumed"]] == [(4, first["command"])] and told["command"].endswith("--resume")
     # A run that is there is gone on with, or left alone.
     before = (run / "last.pt").read_bytes()
     capsys.readouterr()
     assert command(monkeypatch, recipe, shard, run) == 1
     assert capsys.readouterr().err == f"hcqnet.train: {run}: holds a run; --resume goes on with it, another --output leaves it alone\n"
     assert (run / "last.pt").read_bytes() == before
+
+
+def test_weights_tell_what_they_started_from_and_which_labels_they_saw(recipe: Path, shard: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "none.json").write_text("{}")
+    more = ("--validation", str(tmp_path / "none.json"))
+    assert command(monkeypatch, recipe, shard, tmp_path / "a", *more) == 0
+    for number, start in enumerate(("last.pt", "average.safetensors")):
+        recipe.write_text(json.dumps(RECIPE | {"seed": 6, "start_file": str(tmp_path / "a" / start)}))
+        output = tmp_path / f"b{number}"
+        assert command(monkeypatch, recipe, shard, output, *(more if number else ())) == 0
+        (told,), (before,) = training(output / "average.safetensors"), training(tmp_path / "a" / "average.safetensors")
+        assert told["seed"] == 6 and told["start"] == [before] and before["seed"] == 5 and before["step"] == 4
+        assert len(told["labels"]) == 16 and (told["labels"] == before["labels"]) == bool(number)
+
+
+def test_a_run_in_a_pipe_says_where_its_weights_are_and_nothing_else(
+    recipe: Path, shard: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(train_module.train, "__defaults__", (200, 1, None, 1000))  # a row at every step
+    assert command(monkeypatch, recipe, shard, tmp_path / "run") == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'run' / 'average.safetensors'}: step 4\n"
+    rows = (tmp_path / "run" / "curve.csv").read_text().splitlines()
+    assert rows[0] == "step,term,value" and [r.split(",")[0] for r in rows if ",loss," in r] == ["1", "2", "3", "4"]
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert command(monkeypatch, recipe, shard, tmp_path / "terminal") == 0
+    lines = capsys.readouterr().out.split("\r\x1b[K")
+    assert len(lines) == 6 and lines[1].startswith("step 1/4  ") and "  loss " in lines[4] and lines[5].endswith("step 4\n")
+
+
+def test_published_networks_are_taken_from_the_folder_given(recipe: Path, shard: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe.write_text(json.dumps(RECIPE | {"picodet_file": "elsewhere/p.onnx"}))
+    assert command(monkeypatch, recipe, shard, tmp_path / "run", "--teachers", str(tmp_path / "here")) == 1
+    assert str(tmp_path / "here" / "p.onnx") in capsys.readouterr().err
+
+
+def test_a_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen: list[int] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)))
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    assert parallel.device(5) == torch.device("cuda", 1) and chosen == [1] and parallel.cores_each() == 8
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(parallel.ProcessError, match=r"process 3 of a machine with 2 GPUs; start one for each GPU \(make train PROCESSES=2\)"):
+        parallel.device(6)
 
 
 def test_a_picture_that_is_not_there_is_named_before_the_first_step(
@@ -111,7 +160,7 @@ def test_two_processes_are_one_with_twice_the_batches(recipe: Path, shard: Path,
     one, two = (load_file(tmp_path / name / "average.safetensors") for name in ("one", "two"))
     # Sums in another order are all that differs: rounding, far below the steps of 1e-4 that the weights made.
     assert one.keys() == two.keys() and all(torch.allclose(value, two[name], rtol=0, atol=5e-6) for name, value in one.items())
-    first, second = (dict(line.rsplit(",", 1) for line in (tmp_path / name / "curve.csv").read_text().splitlines()) for name in ("one", "two"))
+    first, second = (dict(line.rsplit(",", 1) for line in (tmp_path / name / "curve.csv").read_text().splitlines()[1:]) for name in ("one", "two"))
     assert {k: float(v) for k, v in second.items()} == pytest.approx({k: float(v) for k, v in first.items()}, rel=1e-4)
     (told,) = training(tmp_path / "two" / "average.safetensors")
     assert told["processes"] == 2
@@ -123,7 +172,7 @@ def test_a_process_that_is_left_alone_says_so(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(parallel.dist, "is_initialized", lambda: True)
     monkeypatch.setattr(parallel.dist, "all_reduce", closed)
-    with pytest.raises(parallel.LostProcess, match="another process of this run has ended"):
+    with pytest.raises(parallel.ProcessError, match="another process of this run has ended"):
         parallel.total(1.0)
 
 
