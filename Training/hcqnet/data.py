@@ -50,14 +50,23 @@ class Sample:
     ignored: list[np.ndarray] = field(default_factory=list)  # boxes
 
     def picture(self) -> np.ndarray:
-        """[h, w, 3] RGB uint8; `DataError` where it cannot be read or is not of the size that the labels state."""
-        picture = cv2.imread(str(self.path))
+        """[h, w, 3] RGB uint8; raises as `read_picture`."""
+        return read_picture(self.path, self.size)
+
+
+def read_picture(path: Path, size: tuple[int, int]) -> np.ndarray:
+    """[h, w, 3] RGB uint8, as it is stored, which is how COCO's tools take it; upright where only its EXIF orientation gives `size`.
+
+    Raises DataError where it cannot be read or is not of `size`, the (height, width) that the labels state.
+    """
+    for mode in (cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION, cv2.IMREAD_COLOR):
+        picture = cv2.imread(str(path), mode)
         if picture is None:
-            raise DataError(f"{self.path}: cannot be read as a picture")
-        if picture.shape[:2] != self.size:
-            found, stated = picture.shape[1::-1], self.size[::-1]
-            raise DataError(f"{self.path}: is {found[0]}x{found[1]} pixels, the labels say {stated[0]}x{stated[1]}")
-        return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+            raise DataError(f"{path}: cannot be read as a picture")
+        if picture.shape[:2] == tuple(size):
+            return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    found, stated = picture.shape[1::-1], size[::-1]
+    raise DataError(f"{path}: is {found[0]}x{found[1]} pixels, the labels say {stated[0]}x{stated[1]}")
 
 
 def is_validation(set_name: str, index: int, image: dict) -> bool:

@@ -8,7 +8,8 @@ The first form takes the validation part of unpacked shards; `--teachers` scores
 pictures beside it; `--truth` writes the labels of both parts as OUT/complete.json and OUT/joints.json, whose file names are
 relative to DIR, for `hcqd eval coco --images DIR`. The last takes any COCO file, or the val or test part of OCHuman's own.
 `--no-small` leaves out people under 32x32 pixels, as the paper's Table 4. AP50 comes with a bootstrap interval (95 %,
-pictures drawn anew 200 times). The network sees pictures as hcqd decodes and scales them, through the program ffmpeg.
+pictures drawn anew 200 times). The network sees pictures as `hcqd eval coco` decodes, turns
+and scales them, through the program ffmpeg.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
+from PIL import Image
 from pycocotools import mask as rle
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from . import weights as weight_files
 from .command import MISTAKES
-from .data import DataError
+from .data import DataError, read_picture
 from .hcqnet import HCQNet
 from .ochuman import SUBSETS, ochuman_to_coco
 from .predict import Found, engine_scaling, find_people, fitting_size
@@ -130,21 +131,19 @@ def average_precision(coco: COCO, entries: list[dict], kind: str, no_small: bool
 Finder = Callable[[Path, np.ndarray], Found]
 
 
-def find_entries(paths: dict[int, Path], finder: Finder) -> dict[str, list[dict]]:
+def find_entries(coco: COCO, paths: dict[int, Path], finder: Finder) -> dict[str, list[dict]]:
     """COCO results of all pictures by kind."""
     entries: dict[str, list[dict]] = {"bbox": [], "segm": [], "keypoints": []}
     for image_id, path in paths.items():
-        picture = cv2.imread(str(path))
-        if picture is None:
-            raise FileNotFoundError(f"{path}: no picture can be read there")
-        for kind, found in results(image_id, finder(path, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))).items():
+        picture = read_picture(path, (coco.imgs[image_id]["height"], coco.imgs[image_id]["width"]))
+        for kind, found in results(image_id, finder(path, picture)).items():
             entries[kind] += found
     return entries
 
 
 def report(coco: COCO, paths: dict[int, Path], finder: Finder, kinds: tuple[str, ...], no_small: bool = False) -> dict[str, tuple]:
     """(AP, AP50, low, high) of every kind."""
-    entries, out = find_entries(paths, finder), {}
+    entries, out = find_entries(coco, paths, finder), {}
     for kind in kinds:
         stats = average_precision(coco, entries[kind], kind, no_small)
         out[kind] = (float(stats[0]), float(stats[1]), *bootstrap(coco, entries[kind], kind, no_small=no_small))
@@ -269,7 +268,9 @@ def network_finder(net: HCQNet, fixed: tuple[int, int] | None) -> Finder:
     """The network as hcqd would use it; it sees `fixed` (H, W), or every picture's own shape."""
 
     def find(path: Path, picture: np.ndarray) -> Found:
-        return find_people(net, picture, fixed or fitting_size(*picture.shape[:2]), FLOOR, scaling=engine_scaling(path))
+        with Image.open(path) as stored:
+            scaling = engine_scaling(path, upright=stored.size != picture.shape[1::-1])
+        return find_people(net, picture, fixed or fitting_size(*picture.shape[:2]), FLOOR, scaling=scaling)
 
     return find
 

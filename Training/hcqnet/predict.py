@@ -41,15 +41,16 @@ def opencv_scaling(picture: np.ndarray) -> Scaling:
     return scaled
 
 
-def engine_scaling(path: Path) -> Scaling:
+def engine_scaling(path: Path, upright: bool = False) -> Scaling:
     """A picture's file as hcqd decodes and scales it: libavcodec, then one pass of libswscale (`PictureScaler.swift`).
 
-    Raises RuntimeError with what ffmpeg says of a file that it cannot read.
+    As it is stored, or turned by its EXIF orientation. Raises RuntimeError with what ffmpeg says of a file that it cannot read.
     """
 
     def scaled(height: int, width: int) -> np.ndarray:
         scale = f"scale={width}:{height}:flags=area+full_chroma_int+full_chroma_inp+accurate_rnd"
-        command = ["ffmpeg", "-v", "error", "-i", str(path), "-vf", scale, "-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+        turning = [] if upright else ["-noautorotate"]
+        command = ["ffmpeg", "-v", "error", *turning, "-i", str(path), "-vf", scale, "-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
         outcome = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
         if len(outcome.stdout) != 3 * height * width:
             raise RuntimeError(f"{path}: {outcome.stderr.decode(errors='replace').strip() or 'no picture'}")

@@ -80,8 +80,10 @@ def test_nobody_found_is_zero_and_nobody_there_is_unknown(kind: str) -> None:
 
 
 def test_a_picture_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="gone.jpg"):
-        find_entries({1: tmp_path / "gone.jpg"}, lambda path, picture: None)
+    coco = COCO()
+    coco.imgs = {1: {"height": 8, "width": 8}}
+    with pytest.raises(DataError, match="gone.jpg"):
+        find_entries(coco, {1: tmp_path / "gone.jpg"}, lambda path, picture: None)
 
 
 def test_a_matched_box_is_used_once_and_ignored_regions_do_not_count() -> None:

@@ -10,10 +10,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 from pycocotools import mask as rle
 
 from hcqnet.accuracy import Accuracy
-from hcqnet.data import DataError, Sample, decode_mask, held_out_names, load_sets
+from hcqnet.data import DataError, Sample, decode_mask, held_out_names, load_sets, read_picture
+from hcqnet.predict import engine_scaling
 
 SIZE = (60, 80)
 SMALL = {
@@ -64,6 +66,19 @@ def test_what_is_not_labelled_is_unknown(tmp_path: Path) -> None:
     assert only_mask.box.tolist() == [10, 10, 30, 40] and only_mask.area == 600 and not only_mask.joints[:, 2].any()
     assert only_joints.box_weight == 0 and only_joints.mask is None and only_joints.joints[:, 2].tolist() == [1, 1] + [0] * 15
     assert (only_joints.box[:2] < 20).all() and (only_joints.box[2:] > (30, 40)).all()
+
+
+def test_pictures_are_taken_as_stored_unless_only_upright_they_have_the_stated_size(tmp_path: Path) -> None:
+    height, width = SIZE
+    stored = np.zeros((height, width, 3), np.uint8)
+    stored[:, : width // 2] = 255
+    for orientation, stated, bright in ((6, SIZE, np.s_[:, :30]), (3, SIZE, np.s_[:, :30]), (6, SIZE[::-1], np.s_[:30])):
+        exif = Image.Exif()
+        exif[0x112] = orientation
+        Image.fromarray(stored).save(tmp_path / "a.jpg", exif=exif)
+        for picture in (read_picture(tmp_path / "a.jpg", stated), engine_scaling(tmp_path / "a.jpg", stated != SIZE)(*stated)):
+            assert picture.shape[:2] == stated
+            assert picture[bright].min() > 240 and picture.mean() < 135
 
 
 def test_pictures_and_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
