@@ -29,5 +29,5 @@ class Accuracy:
 
     def __call__(self, net: HCQNet) -> dict[str, float]:
         """AP_bbox, AP_segm and AP_keypoints, as far as there are labels."""
-        entries = find_entries(self.paths, network_finder(net.eval(), None))
+        entries = find_entries(self.coco, self.paths, network_finder(net.eval(), None))
         return {f"AP_{kind}": max(float(average_precision(self.coco, entries[kind], kind)[0]), 0.0) for kind in self.kinds}
