@@ -11,23 +11,22 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from .data import FLIP_JOINTS, JOINTS, Person, Sample, decode_mask
+from .data import FLIP_JOINTS, JOINTS, DataError, Person, Sample, decode_mask
 
-MASK_STRIDE = 4
 MOST_PACKED = 16  # pictures on one canvas
 LEAST_TILE = 48  # pixels of a packed picture's shorter side, where it is not cut from what is left
 MOST_ENLARGED = 1.75
-LEAST_VISIBLE = 0.3  # a person cut to less than this share of the box is ignored
+LEAST_UNHIDDEN = 0.3  # a person of whom others leave less than this share is ignored
 
 
 @dataclass(eq=False)
 class Target:
-    """One person on the canvas, in its pixels. `mask` is coverage 0 ... 1 per 4x4 cell, None where unknown."""
+    """One person on the canvas, in its pixels. `mask` is coverage 0 ... 1 per cell of `mask_stride` pixels, None where unknown."""
 
     box: np.ndarray  # [4]
     joints: np.ndarray  # [17, 3]
     box_weight: float
-    mask: np.ndarray | None  # [H/4, W/4]
+    mask: np.ndarray | None  # [H/stride, W/stride]
     area: float
     full_mask: np.ndarray | None = None  # [H, W] uint8 while composing
 
@@ -49,13 +48,18 @@ class Settings:
     shares: dict[str, float] = field(
         default_factory=lambda: {"ccp": 0.35, "davis": 1.0, "pennfudan": 2.0, "lspet": 0.4, "coco-train": 2.0, "negatives": 0.3}
     )
+    empty: float = 1.0  # how often a picture without a person is drawn, as `shares`
     least_area: float = 0.0  # people with fewer pixels on the canvas are ignored
+    least_visible: float = 0.3  # so are people whose box is cut to less than this share
+    mask_stride: int = 4  # pixels of a mask's cell; 1: as labelled
 
     def __post_init__(self) -> None:
         for name in ("person_size", "paste_height", "scale"):
             low, high = getattr(self, name)
             if not 0 < low <= high:
                 raise ValueError(f"{name} is {low:g} to {high:g}, expected a range above 0")
+        if self.mask_stride not in (1, 2, 4):
+            raise ValueError(f"mask_stride is {self.mask_stride}, expected 1, 2 or 4")
 
 
 class Composer:
@@ -65,7 +69,10 @@ class Composer:
         self.samples, self.settings = samples, settings
         self.cutouts = [(s, p) for s in samples for p in s.people if p.mask is not None and p.area > 2500]
         shares = settings.shares.items()
-        probability = np.array([next((w for k, w in shares if s.set_name.startswith(k)), 1.0) for s in samples])
+        share_of = np.array([next((w for k, w in shares if s.set_name.startswith(k)), 1.0) for s in samples])
+        probability = share_of * [1.0 if s.people else settings.empty for s in samples]
+        if not probability.any():
+            raise DataError(f"none of {len(samples)} pictures is ever drawn: the recipe's shares leave out every set, or nobody is in any of them")
         self.probability = probability / probability.sum()
 
     def __call__(self, rng: np.random.Generator, height: int, width: int) -> tuple[np.ndarray, list[Target], np.ndarray, list[str]]:
@@ -89,7 +96,7 @@ class Composer:
         if rng.random() < self.settings.colour:
             _jitter_colour(rng, canvas)
         for t in targets:
-            t.mask = None if t.full_mask is None else _coverage(t.full_mask)
+            t.mask = None if t.full_mask is None else _coverage(t.full_mask, self.settings.mask_stride)
             t.full_mask = None
         return canvas, targets, np.array(ignored, np.float32).reshape(-1, 4), names
 
@@ -152,9 +159,10 @@ class Composer:
         matrix = np.array([[-sx if flip else sx, 0, (w * sx if flip else 0) - ox + x0], [0, sy, y0 - oy]])
         limit = (x0, y0, min(x1, int(np.ceil(w * sx - ox)) + x0), min(y1, int(np.ceil(h * sy - oy)) + y0))
         _draw(canvas, sample.picture(), matrix, limit, (sx + sy) / 2)
+        least = self.settings.least_visible
         for person in sample.people:
-            target, shown = _transform(person, matrix, limit, flip, canvas.shape[:2])
-            if shown > LEAST_VISIBLE and target.area >= self.settings.least_area:
+            target, shown = _transform(person, matrix, limit, flip, canvas.shape[:2], least)
+            if shown > least and target.area >= self.settings.least_area:
                 targets.append(target)
             elif shown > 0.02:
                 ignored.append(target.box)
@@ -176,7 +184,7 @@ class Composer:
         sx = -scale if flip else scale
         matrix = np.array([[sx, 0, x - sx * (person.box[2] if flip else person.box[0])], [0, scale, y - scale * person.box[1]]])
         limit = (0, 0, width, height)
-        target, shown = _transform(person, matrix, limit, flip, (height, width))
+        target, shown = _transform(person, matrix, limit, flip, (height, width), self.settings.least_visible)
         if shown < 0.5 or target.full_mask is None or target.full_mask.sum() < 60:
             return
         for other in targets:
@@ -198,12 +206,11 @@ def _hide_behind(other: Target, front: np.ndarray, targets: list[Target], ignore
     before = int(other.full_mask.sum())
     other.full_mask = other.full_mask * (1 - front)
     after = int(other.full_mask.sum())
-    if after < LEAST_VISIBLE * before or after < 30:
+    if after < LEAST_UNHIDDEN * before or after < 30:
         targets.remove(other)
         ignored.append(other.box)
     elif after < before:
-        ys, xs = np.nonzero(other.full_mask.any(1))[0], np.nonzero(other.full_mask.any(0))[0]
-        other.box = np.array([xs[0], ys[0], xs[-1] + 1, ys[-1] + 1], np.float32)
+        other.box = _around(other.full_mask)
         other.area *= after / before
 
 
@@ -241,7 +248,8 @@ def _covered(box: np.ndarray, other: np.ndarray) -> float:
     return _clip(box, other)[1]
 
 
-def _transform(person: Person, matrix: np.ndarray, limit, flip: bool, size: tuple[int, int]) -> tuple[Target, float]:
+def _transform(person: Person, matrix: np.ndarray, limit, flip: bool, size: tuple[int, int], least: float) -> tuple[Target, float]:
+    """The person on the canvas, and the share of the box that lies there; a mask is drawn for more than `least` of it."""
     box, shown = _clip(_transform_box(person.box, matrix), limit)
     joints = np.zeros((JOINTS, 3), np.float32)
     joints[:, 0] = person.joints[:, 0] * matrix[0, 0] + matrix[0, 2]
@@ -252,7 +260,7 @@ def _transform(person: Person, matrix: np.ndarray, limit, flip: bool, size: tupl
     outside = (joints[:, :2] < limit[:2]).any(1) | (joints[:, :2] > limit[2:]).any(1)
     joints[outside, 2] = 0
     mask = None
-    if person.mask is not None and shown > LEAST_VISIBLE:
+    if person.mask is not None and shown > least:
         shift = matrix.copy()
         shift[:, 2] += shift[:, :2].sum(1) * 0.5 - 0.5
         whole = cv2.warpAffine(decode_mask(person.mask), shift, (size[1], size[0]), flags=cv2.INTER_LINEAR)
@@ -260,14 +268,23 @@ def _transform(person: Person, matrix: np.ndarray, limit, flip: bool, size: tupl
         x0, y0, x1, y1 = limit
         mask[y0:y1, x0:x1] = whole[y0:y1, x0:x1]
         if not mask.any():  # too small, or all of the person is beside the crop: nothing to learn, nothing that is wrong
-            shown = min(shown, LEAST_VISIBLE)
+            shown = min(shown, least)
+        elif shown < 0.999:
+            box = _around(mask)  # of what is left, as a label would be
     area = person.area * abs(matrix[0, 0] * matrix[1, 1]) * shown
     return Target(box, joints, person.box_weight, None, area, mask), shown
 
 
-def _coverage(mask: np.ndarray) -> np.ndarray:
+def _around(mask: np.ndarray) -> np.ndarray:
+    """The box of a mask that has pixels."""
+    ys, xs = np.nonzero(mask.any(1))[0], np.nonzero(mask.any(0))[0]
+    return np.array([xs[0], ys[0], xs[-1] + 1, ys[-1] + 1], np.float32)
+
+
+def _coverage(mask: np.ndarray, stride: int = 4) -> np.ndarray:
+    """[H, W] of 0 and 1 to shares of cells [H/stride, W/stride], float32; as it is (bytes) for single pixels."""
     h, w = mask.shape
-    return mask.reshape(h // MASK_STRIDE, MASK_STRIDE, w // MASK_STRIDE, MASK_STRIDE).mean((1, 3)).astype(np.float32)
+    return mask if stride == 1 else mask.reshape(h // stride, stride, w // stride, stride).mean((1, 3)).astype(np.float32)
 
 
 def _jitter_colour(rng: np.random.Generator, canvas: np.ndarray) -> None:

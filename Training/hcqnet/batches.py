@@ -42,19 +42,19 @@ class StepBatches(Dataset):
             canvas, people, ignored, used = self.composer(rng, height, width)
             names += used
             pictures.append(torch.from_numpy(canvas).permute(2, 0, 1))
-            targets.append(to_targets(people, ignored, (height, width)))
+            targets.append(to_targets(people, ignored, (height, width), self.composer.settings.mask_stride))
         return Batch(index, torch.stack(pictures), targets, names)
 
 
-def to_targets(people: list[Target], ignored: np.ndarray, size: tuple[int, int]) -> Targets:
-    """Pixels to normalised tensors."""
+def to_targets(people: list[Target], ignored: np.ndarray, size: tuple[int, int], mask_stride: int = 4) -> Targets:
+    """Pixels to normalised tensors; masks stay bytes where they are not coverage."""
     height, width = size
     n = len(people)
     scale = np.array([width, height], np.float32)
-    cells = (height // 4, width // 4)
+    cells = (height // mask_stride, width // mask_stride)
     boxes = np.array([t.box for t in people], np.float32).reshape(n, 4) / np.tile(scale, 2)
     joints = np.array([t.joints for t in people], np.float32).reshape(n, 17, 3)
-    masks = np.zeros((n, *cells), np.float32)
+    masks = np.zeros((n, *cells), np.uint8 if mask_stride == 1 else np.float32)
     for i, t in enumerate(people):
         if t.mask is not None:
             masks[i] = t.mask

@@ -169,6 +169,8 @@ def _load_set(directory: Path, content: dict, teacher: dict[str, np.ndarray] | N
         rows = by_image.get(image["id"], np.zeros(0, int))
         if len(rows):
             _add_teacher(sample, teacher["boxes"][rows], teacher["box_joints"][rows], bool(image.get("boxes_complete", True)))
+        elif not teacher and not image.get("boxes_complete", True):
+            sample.ignored.append(np.array([0, 0, *sample.size[::-1]], np.float32))  # anybody may be anywhere
         samples.append(sample)
     return samples
 

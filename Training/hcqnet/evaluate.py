@@ -98,8 +98,9 @@ def results(image_id: int, found: Found) -> dict[str, list[dict]]:
         x0, y0, x1, y1 = (float(v) for v in found.boxes[i])
         entry = {"image_id": image_id, "category_id": 1}
         boxes.append(entry | {"bbox": [x0, y0, x1 - x0, y1 - y0], "score": float(score)})
-        joints = [float(v) for v in found.joints[i].reshape(-1)]
-        poses.append(entry | {"keypoints": joints, "score": float(score * found.joints[i, :, 2].mean())})
+        if found.joints.shape[1]:
+            joints = [float(v) for v in found.joints[i].reshape(-1)]
+            poses.append(entry | {"keypoints": joints, "score": float(score * found.joints[i, :, 2].mean())})
         if found.masks:
             code = rle.encode(np.asfortranarray(found.masks[i].astype(np.uint8)))
             masks.append(entry | {"segmentation": code, "score": float(found.mask_scores[i])})

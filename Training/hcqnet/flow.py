@@ -40,10 +40,10 @@ class RealNVP(nn.Module):
 def rle_loss(error: Tensor, sigma: Tensor, flow: RealNVP | None) -> Tensor:
     """Residual log-likelihood (Li et al. 2021, arXiv:2107.11291) of `error` and `sigma`, `[n, 2]`, to `[n, 2]`.
 
-    With u = error / sigma: log(sigma) - log G(u) / 2 per coordinate from the flow, and the Laplace density's
-    log(2 sigma) + |u| as the residual base. Without a flow the Laplace part alone.
+    With u = error / sigma, for each coordinate: log(sigma) - log G(u) from the flow, G being the density of the pair, and the
+    Laplace density's log(2 sigma) + |u| as the residual base: the sum of the authors' published code. Without a flow the Laplace part.
     """
     scaled = error / sigma
     if flow is None:
         return sigma.log() + math.log(2) + scaled.abs()
-    return 2 * sigma.log() + math.log(2) - flow.log_prob(scaled)[:, None] / 2 + scaled.abs()
+    return 2 * sigma.log() + math.log(2) - flow.log_prob(scaled)[:, None] + scaled.abs()

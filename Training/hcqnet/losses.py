@@ -32,7 +32,7 @@ class Targets:
     joint_weight: Tensor  # [n, 17]
     area: Tensor  # [n], share of the canvas
     has_mask: Tensor  # [n] bool
-    masks: Tensor  # [n, h, w] coverage at stride 4, zeros where unknown
+    masks: Tensor  # [n, h, w] coverage at stride 4 (for the paper's criterion at any), zeros where unknown
     ignored: Tensor  # [k, 4]
     size: tuple[int, int]  # H, W in pixels
 

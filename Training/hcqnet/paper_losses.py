@@ -79,8 +79,9 @@ class PaperCriterion(nn.Module):
             terms["box"] = w.box * (rle * known).sum() / people
         if p.pose_sigma is not None:
             joints = torch.cat([t.joints[n] for t, n in zip(targets, person)])
-            labelled = torch.cat([t.joint_weight[n] for t, n in zip(targets, person)]) * (known > 0)[:, None]
-            loss = pose_loss(found, p.pose_sigma[picture, query], boxes, joints, labelled, p, self.pose_flow)
+            labelled = torch.cat([t.joint_weight[n] for t, n in zip(targets, person)])
+            frame = torch.where((known > 0)[:, None], boxes, _found_or_rough(found[:, :4].detach(), boxes))
+            loss = pose_loss(found, p.pose_sigma[picture, query], frame, joints, labelled, p, self.pose_flow)
             terms["pose"] = w.pose * loss / people
         return terms
 
@@ -119,10 +120,18 @@ def class_loss(p: Prediction, targets: list[Targets], pairs: list, nothing: floa
     return (loss * weight.flatten()).sum() / weight.sum().clamp(min=1e-6)
 
 
+def _found_or_rough(found: Tensor, rough: Tensor) -> Tensor:
+    """Whose space joints are canonical in where nobody labelled the box: the found one's, once it is near the rough one."""
+    low, high = torch.maximum(found[:, :2], rough[:, :2]), torch.minimum(found[:, 2:], rough[:, 2:])
+    both = (high - low).clamp(min=0).prod(-1)
+    either = (found[:, 2:] - found[:, :2]).clamp(min=0).prod(-1) + (rough[:, 2:] - rough[:, :2]).prod(-1) - both
+    return torch.where((both > 0.5 * either)[:, None], found, rough)
+
+
 def pose_loss(
     found: Tensor, sigma: Tensor, boxes: Tensor, joints: Tensor, labelled: Tensor, p: Prediction, flow: RealNVP
 ) -> Tensor:
-    """RLE of labelled joints in the canonical space of the labelled box; a mean over joints, summed over people."""
+    """RLE of labelled joints in the canonical space of `boxes`; a mean over joints, summed over people."""
     size = (boxes[:, None, 2:] - boxes[:, None, :2]).clamp(min=1e-6)
     m = p.canonical_margin
     truth = joints if p.image_space else ((joints - boxes[:, None, :2]) / size + m) / (1 + 2 * m)
@@ -144,8 +153,8 @@ def _mask_logits(p: Prediction, picture: Tensor, query: Tensor) -> Tensor:
 
 
 def sample(maps: Tensor, points: Tensor) -> Tensor:
-    """Bilinear values [N, P] of maps [N, h, w] at points [N, P, 2] (x, y in 0...1, pixel centres inside)."""
-    return F.grid_sample(maps[:, None], 2 * points[:, None] - 1, align_corners=False)[:, 0, 0]
+    """Bilinear values [N, P] of maps [N, h, w], of any type, at points [N, P, 2] (x, y in 0...1, pixel centres inside)."""
+    return F.grid_sample(maps[:, None].float(), 2 * points[:, None] - 1, align_corners=False)[:, 0, 0]
 
 
 def point_mask_losses(logits: Tensor, truth: Tensor, w: PaperWeights) -> tuple[Tensor, Tensor]:

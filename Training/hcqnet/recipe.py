@@ -39,7 +39,7 @@ class Recipe:
     accumulate: int = 1  # batches a process whose gradients are summed before an update
     update: int = 0  # pictures of one update, of all processes together; `accumulate` follows from it. 0: `accumulate` is given
     steps: int = 368750
-    warmup: int = 10
+    warmup: int = 1  # steps until the full rate; 1: from the first on
     decay_at: tuple[int, ...] = ()  # the rate falls to a tenth at these steps
     decay_steps: int = 0  # or linearly to 0 over the last so many
     lr: float = 1e-4
@@ -53,6 +53,7 @@ class Recipe:
     frozen_steps: int = 0  # the backbone learns from this step on
     train_queries: int = 0  # fewer queries while training (with proposals only); 0: all
     mask_layers: int = 1  # last layers whose masks count (compact)
+    drop_path: float = 0.0  # chance that the last of a Swin's blocks is left out for a picture, falling to 0 for the first
     bf16: bool = False  # autocast to bfloat16
     backbone_file: str = ""  # torchvision's ResNet or Swin checkpoint
     mask2former_file: str = ""  # a Mask2Former checkpoint, for the pixel decoder
@@ -75,6 +76,10 @@ class Recipe:
             raise RecipeError(f"lr is {self.lr:g} and clip {self.clip:g}, expected both above 0")
         if not 0 <= self.average < 1:
             raise RecipeError(f"average is {self.average:g}, expected 0 or more and below 1")
+        if self.drop_path >= 1 or (self.drop_path and not self.network.backbone.startswith("swin")):
+            raise RecipeError(f"drop_path is {self.drop_path:g}, expected below 1, and 0 for a backbone that is no Swin")
+        if self.criterion == "compact" and self.augment.mask_stride != 4:
+            raise RecipeError(f"augment.mask_stride is {self.augment.mask_stride}, expected 4 with criterion compact")
         if self.train_queries and self.network.query_start != "proposals":
             raise RecipeError("train_queries needs a network with query_start proposals")
 

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import torch
 
-from .augment import MASK_STRIDE, Target, _coverage
+from .augment import Target, _coverage
 from .batches import Batch, to_targets
 from .command import progress, run, say
 from .data import DataError, Sample, decode_mask, load_sets
@@ -61,7 +61,6 @@ def batch_of(samples: list[Sample]) -> Batch:
             joints = person.joints * np.array([scale, scale, 1], np.float32)
             coverage = _coverage(mask) if person.mask is not None else None
             people.append(Target(person.box * scale, joints, person.box_weight, coverage, person.area * scale**2))
-        assert SIZE[0] % MASK_STRIDE == 0
         pictures.append(torch.from_numpy(canvas).permute(2, 0, 1))
         targets.append(to_targets(people, np.zeros((0, 4), np.float32), SIZE))
     return Batch(0, torch.stack(pictures), targets, [s.path.name for s in samples])

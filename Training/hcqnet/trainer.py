@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from . import parallel, starts
 from . import weights as weight_files
+from .backbones.swin import SwinBlock
 from .batches import Batch, normalise
 from .dense import distillation_loss, joint_map_loss, owner_loss, proposal_loss
 from .hcqnet import HCQNet, Prediction
@@ -52,6 +53,9 @@ class Trainer:
         self.compact = recipe.criterion == "compact"
         criterion = Criterion(recipe.weights) if self.compact else PaperCriterion(recipe.paper, recipe.match)
         self.criterion = criterion.to(self.device)
+        blocks = [m for m in self.net.backbone.modules() if isinstance(m, SwinBlock)]
+        for i, block in enumerate(blocks):
+            block.drop_path = recipe.drop_path * i / (len(blocks) - 1)
         self.average = copy.deepcopy(self.net).eval().requires_grad_(False)
         if recipe.train_queries:  # with proposals the number of queries is free
             self.net.config = dataclasses.replace(self.net.config, queries=recipe.train_queries)

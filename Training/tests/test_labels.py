@@ -81,6 +81,18 @@ def test_pictures_are_taken_as_stored_unless_only_upright_they_have_the_stated_s
             assert picture[bright].min() > 240 and picture.mean() < 135
 
 
+def test_where_not_everybody_is_labelled_nobody_is_no_negative(tmp_path: Path) -> None:
+    person = {"bbox": [10, 10, 20, 30]}
+    assert [b.tolist() for b in labels(tmp_path, [person], boxes_complete=False).ignored] == [[0, 0, 80, 60]]
+    assert not labels(tmp_path, [person], boxes_complete=True).ignored and not labels(tmp_path, [person]).ignored
+    # Teachers know better: regions without a box of theirs are empty.
+    teacher = {"annotation": [0], "joints": np.zeros((1, 17, 3)), "boxes": [[50, 10, 70, 50, 0.3]], "box_image": [1], "box_joints": np.zeros((1, 17, 3))}
+    np.savez(tmp_path / "set.npz", **teacher)
+    assert [b.tolist() for b in load_sets(tmp_path, tmp_path, {})[0].ignored] == []
+    labels(tmp_path, [person], boxes_complete=False)
+    assert [b.tolist() for b in load_sets(tmp_path, tmp_path, {})[0].ignored] == [[50, 10, 70, 50]]
+
+
 def test_pictures_and_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     sample = labels(tmp_path, [])
     with pytest.raises(DataError, match="a.png: cannot be read"):

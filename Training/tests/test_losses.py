@@ -94,8 +94,8 @@ def test_rle_is_flow_plus_laplace() -> None:
         for c in range(2):
             s = sigma[i, c]
             laplace = -torch.distributions.Laplace(0.0, s).log_prob(error[i, c])
-            # -log of the flow's density of the pair, half of it for each coordinate, after the change to units of sigma.
-            assert torch.allclose(found[i, c], laplace + s.log() - density / 2, atol=1e-5)
+            # As Li et al.'s code: -log of the flow's density of the pair for each coordinate, after the change to units of sigma.
+            assert torch.allclose(found[i, c], laplace + s.log() - density, atol=1e-5)
     assert torch.allclose(rle_loss(error, sigma, None), -torch.distributions.Laplace(0.0, sigma).log_prob(error), atol=1e-5)
 
 
@@ -154,6 +154,27 @@ def test_unlabelled_joints_do_not_count() -> None:
     zero = rle_loss(torch.zeros(34, 2), p.pose_sigma[0, :2].reshape(-1, 2), flow).view(2, 17, 2).mean(-1)
     expected = ((zero * t.joint_weight).sum(1) / t.joint_weight.sum(1)).sum()
     assert torch.allclose(pose_loss(*arguments, exact, t.joint_weight, p, flow), expected, atol=1e-4)
+
+
+def test_joints_teach_where_the_box_is_rough_and_the_box_learns_nothing() -> None:
+    """A rough box is no label: joints lie in the found box's own space once it is near, and in the rough one's before."""
+    net = random_network(Config(**SMALL), seed=13).train()
+    t = people(1, seed=13, masks=False)
+    t.box_weight[:] = 0
+    criterion = PaperCriterion(PaperWeights(points=64), MatchCosts())
+    for near in (False, True):
+        (p,) = net.all_layers(random_image(64, 96, seed=13))[-1:]
+        with torch.no_grad():
+            query, _ = criterion.match(p, 0, t)
+            t.boxes[0] = p.keypoints[0, query, :4] + 0.01 if near else torch.tensor([0.0, 0.0, 0.02, 0.02])
+            (query, _), box = criterion.match(p, 0, t), p.keypoints[0, :, :4]
+            frame = box[query] if near else t.boxes
+        terms = criterion.layer(p, [t], 1.0)
+        expected = 0.2 * pose_loss(p.keypoints[0, query], p.pose_sigma[0, query], frame, t.joints, t.joint_weight, p, criterion.pose_flow)
+        assert terms["box"] == 0 and torch.allclose(terms["pose"], expected, rtol=1e-4)
+        net.zero_grad()
+        terms["pose"].backward()
+        assert net.heads.pose.layers[2].weight.grad.any()
 
 
 @pytest.mark.parametrize("criterion", ["paper", "compact"])

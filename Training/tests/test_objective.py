@@ -68,9 +68,9 @@ def density(flow: RealNVP, x: float, y: float) -> float:
 
 
 def rle(flow: RealNVP, error: list[float], sigma: list[float]) -> float:
-    """Mean over the two coordinates of -log(flow's density of error / sigma, in units of the error) - log(Laplace of scale sigma)."""
+    """Mean over the two coordinates of log(sigma) - log(flow's density of the pair error / sigma) - log(Laplace of scale sigma)."""
     u = [e / s for e, s in zip(error, sigma)]
-    flows = -density(flow, *u) + math.log(sigma[0]) + math.log(sigma[1])
+    flows = -2 * density(flow, *u) + math.log(sigma[0]) + math.log(sigma[1])
     laplace = sum(math.log(2 * s) + abs(v) for s, v in zip(sigma, u))
     return (flows + laplace) / 2
 

@@ -63,3 +63,40 @@ def test_an_update_of_the_paper_is_sixteen_pictures_whatever_the_processes() -> 
             assert recipe.spread(processes).accumulate * recipe.batch * processes == 16
         with pytest.raises(RecipeError, match="3 processes with a batch of 1 cannot share"):
             recipe.spread(3)
+
+
+PAPER = sorted([*FOLDER.glob("paper-*.json"), *FOLDER.glob("table*.json")])
+
+
+@pytest.mark.parametrize("path", PAPER, ids=lambda p: p.stem)
+def test_the_papers_recipes_have_the_papers_numbers(path: Path) -> None:
+    """Sections 4.1, A.1, A.2, A.3; Mask2Former's where these are silent."""
+    recipe = load_recipe(path)
+    assert recipe.lr == 1e-4 and recipe.steps == 368750 and recipe.update == 16 and recipe.criterion == "paper"
+    assert [recipe.rate(s) for s in (0, 1, 327777, 327778, 355091, 355092)] == pytest.approx([1, 1, 1, 0.1, 0.1, 0.01])
+    weights, costs = recipe.paper, recipe.match
+    assert (weights.cls, weights.mask, weights.box, weights.pose) == (2, 5, 0.2, 0.2)
+    assert (costs.cls, costs.mask_bce, costs.dice, costs.box, costs.giou) == (2, 5, 5, 0, 0)
+    assert (weights.nothing, weights.points, weights.oversampling, weights.importance) == (0.1, 12544, 3, 0.75)
+    assert recipe.canvases == ((1024, 1024),) and recipe.augment.scale == (0.1, 2.0) and recipe.augment.uniform
+    assert recipe.weight_decay == 0.05 and recipe.clip == 0.01 and recipe.backbone_scale == 0.1 and recipe.average == 0
+    network = recipe.network
+    sizes = (network.hidden_dim, network.queries, network.decoder_layers, network.encoder_layers, network.heads, network.sine_dim)
+    assert sizes == (256, 100, 8, 6, 8, 8) and (network.decoder_ffn, network.encoder_ffn, network.canonical_margin) == (2048, 1024, 0)
+    if path.stem not in ("paper-r50", "paper-r152"):  # "using the Swin-B backbone"; Mask2Former's window and stochastic depth
+        assert (network.backbone, network.swin_window, recipe.drop_path) == ("swin_b", 12, 0.3)
+
+
+def test_every_row_of_the_papers_tables_has_a_recipe() -> None:
+    rows = {
+        (n.backbone, n.variant, n.head_condition, n.keypoint_space) for n in (load_recipe(path).network for path in PAPER)
+    }  # fmt: skip
+    swin = "swin_b"
+    assert rows == {
+        ("resnet50", "hcqnet", "canonical", "canonical"), ("resnet152", "hcqnet", "canonical", "canonical"), (swin, "hcqnet", "canonical", "canonical"),
+        (swin, "basenet-ds", "canonical", "canonical"), (swin, "basenet-dps", "canonical", "canonical"),
+        (swin, "hcqnet-alpha", "canonical", "canonical"), (swin, "hcqnet-beta", "canonical", "canonical"),
+        (swin, "hcqnet", "image", "canonical"), (swin, "hcqnet", "embedding", "canonical"), (swin, "hcqnet", "canonical", "image"),
+    }  # fmt: skip
+    tuned, before = load_recipe(FOLDER / "finetune-larger.json"), load_recipe(FOLDER / "paper-swin-b.json")
+    assert tuned.network == before.network and tuned.augment.least_area == 32**2 and tuned.augment.scale[0] > before.augment.scale[0]

@@ -1,4 +1,4 @@
-"""Training as a whole: recipes, resume, augmentation, starts from published checkpoints."""
+"""Training as a whole: every recipe, resume, an update, the accuracy curve."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from conftest import COMPACT
 
 from hcqnet import Config
 from hcqnet.accuracy import Accuracy
-from hcqnet.augment import Composer, Settings, Target, _hide_behind
+from hcqnet.augment import Composer, Settings
 from hcqnet.batches import Batch, StepBatches
-from hcqnet.data import FLIP_JOINTS, load_sets, validation_names
+from hcqnet.data import load_sets, validation_names
 from hcqnet.paper_losses import PaperWeights
-from hcqnet.recipe import Recipe, load_recipe
+from hcqnet.recipe import Recipe, RecipeError, load_recipe
 from hcqnet.starts import StartError
 from hcqnet.train import batches_from, train
 from hcqnet.trainer import NonFiniteLoss, Trainer
@@ -146,7 +146,7 @@ def test_losses_are_float32_where_the_network_runs_in_bfloat16(shard: Path) -> N
     exact, rough = ({k: v for k, v in Trainer(dataclasses.replace(recipe, bf16=b)).losses(batch, 2.0).items()} for b in (False, True))
     assert exact.keys() == rough.keys() and "proposals" in rough
     for name, value in rough.items():
-        assert value.dtype == torch.float32 and value.item() == pytest.approx(exact[name].item(), rel=0.1)
+        assert value.dtype == torch.float32 and value.item() == pytest.approx(exact[name].item(), rel=0.15)
 
 
 def test_the_curve_tells_the_accuracy_on_held_out_pictures(shard: Path, tmp_path: Path) -> None:
@@ -159,83 +159,37 @@ def test_the_curve_tells_the_accuracy_on_held_out_pictures(shard: Path, tmp_path
     assert found.keys() == {"AP_bbox", "AP_segm", "AP_keypoints"} and all(0 <= v <= 1 for v in found.values())
 
 
-def test_the_same_index_gives_the_same_batch(shard: Path) -> None:
-    batches = StepBatches(composer(shard), 7, 2, [(64, 96), (96, 64)], 100)
-    a, b, other = batches[5], batches[5], batches[6]
-    assert torch.equal(a.pictures, b.pictures) and all(torch.equal(s.boxes, t.boxes) for s, t in zip(a.targets, b.targets))
-    assert a.pictures.shape != other.pictures.shape or not torch.equal(a.pictures, other.pictures)
+def test_blocks_of_a_swin_are_left_out_the_more_often_the_later_they_come(shard: Path) -> None:
+    network = Config(backbone="swin_t", hidden_dim=32, queries=6, encoder_layers=0, decoder_layers=1, decoder_ffn=32)
+    recipe = Recipe(network=network, canvases=((64, 64),), batch=1, paper=PaperWeights(points=64), drop_path=0.44)
+    trainers = [Trainer(recipe), Trainer(recipe), Trainer(dataclasses.replace(recipe, drop_path=0.0))]
+    rates = [m.drop_path for m in trainers[0].net.modules() if hasattr(m, "drop_path")]
+    assert rates == pytest.approx([0.04 * i for i in range(12)])
+    # By chance, but by the same in the run and in the one resumed.
+    batch = StepBatches(composer(shard), 1, 1, [(64, 64)], 1)[0]
+    first, again, whole = (t.step([batch]) for t in trainers)
+    assert first == again != whole
+    image = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    trainers[0].net.backbone.eval(), trainers[2].net.backbone.load_state_dict(trainers[0].net.backbone.state_dict())
+    with torch.no_grad():
+        maps = [t.net.backbone.eval()(image) for t in (trainers[0], trainers[2])]
+    assert all(torch.equal(a, b) for a, b in zip(*maps))
 
 
-@pytest.mark.parametrize("settings", [{"mosaic": 0.5, "scale": (0.8, 1.5)}, {"packed": 1.0, "person_size": (24, 60)}], ids=["mosaic", "packed"])
-def test_labels_move_with_the_pixels(settings: dict, shard: Path) -> None:
-    """People are the only blue pixels: boxes, masks and joints must lie on them, flipped or not."""
-    batches = StepBatches(composer(shard, paste=0.0, colour=0.0, **settings), 3, 4, [(96, 128)], 40)
-    seen = 0
-    for index in range(10):
-        batch = batches[index]
-        for picture, t in zip(batch.pictures, batch.targets):
-            person = (picture[2].int() - picture[0].int()) > 90
-            for n in range(len(t.boxes)):
-                x0, y0, x1, y1 = (t.boxes[n] * torch.tensor([128, 96, 128, 96])).tolist()
-                inner = person[int(y0) + 3 : int(y1) - 2, int(x0) + 3 : int(x1) - 2]
-                assert inner.numel() == 0 or inner.float().mean() > 0.95
-                cells = t.masks[n] == 1
-                assert person.view(24, 4, 32, 4).float().mean((1, 3))[cells].mean() > 0.9
-                x = t.joints[n, :, 0][t.joint_weight[n] > 0]
-                # Drawn from left to right in the order 0 ... 16, so a flip shows in the order of pairs.
-                if len(x) == 17:
-                    order = x if x[0] < x[16] else x[FLIP_JOINTS].flip(0)
-                    assert (order.diff() > 0).all() or (x[FLIP_JOINTS].diff() < 0).all()
-                    seen += 1
-    assert seen > 10
+def test_a_network_without_joints_is_judged_without_them(shard: Path) -> None:
+    network = Config(backbone="resnet18", hidden_dim=32, queries=6, encoder_layers=0, decoder_layers=1, decoder_ffn=32, variant="basenet-ds")
+    accuracy = Accuracy(shard, validation_names(shard))
+    assert accuracy(Trainer(Recipe(network=network)).average).keys() == {"AP_bbox", "AP_segm"}
 
 
-def test_packed_canvases_are_full_of_people_of_the_sizes_asked_for(shard: Path) -> None:
-    fill = composer(shard, packed=1.0, person_size=(20, 40), paste=0.0, colour=0.0, aspect=0.0)
-    sizes, pictures = [], []
-    for seed in range(20):
-        canvas, targets, _, names = fill(np.random.default_rng(seed), 192, 256)
-        pictures.append(len(names))
-        whole = [t for t in targets if (t.joints[:, 2] > 0).all()]
-        sizes += [np.sqrt(t.area) for t in whole]
-        # No two people share pixels: tiles lie side by side.
-        assert sum((t.mask > 0.99).astype(int) for t in targets).max() <= 1
-        assert (canvas == (124, 116, 104)).all(-1).mean() < 0.35
-    assert min(sizes) > 19 and max(sizes) < 41 and np.ptp(sizes) > 12
-    assert max(pictures) <= 16 and np.mean(pictures) > 6
-
-
-def test_plain_jitter_is_uniform(shard: Path) -> None:
-    """Mask2Former's: half of the scales lie above the middle, and crops do not look for people."""
-    for uniform, middle in ((True, 1.05), (False, 0.1 * 20**0.5)):
-        draw = composer(shard, uniform=uniform, scale=(0.1, 2.0))._draw_scale
-        rng = np.random.default_rng(0)
-        scales = [draw(rng) for _ in range(2000)]
-        assert min(scales) >= 0.1 and max(scales) <= 2 and np.median(scales) == pytest.approx(middle, rel=0.1)
-    assert load_recipe(FOLDER / "finetune-larger.json").augment.uniform
-
-
-def test_a_person_half_hidden_behind_another_is_half_as_large(shard: Path) -> None:
-    mask, front = np.zeros((40, 40), np.uint8), np.zeros((40, 40), np.uint8)
-    mask[10:30, 10:30], front[:, 20:] = 1, 1
-    person = Target(np.array([10, 10, 30, 30], np.float32), np.zeros((17, 3), np.float32), 1.0, None, 400.0, mask)
-    _hide_behind(person, front, [person], [])
-    assert person.area == 200 and person.box.tolist() == [10, 10, 20, 30]
-
-
-def test_a_person_without_a_pixel_left_is_ignored(shard: Path) -> None:
-    sample = load_sets(shard, None, {})[0]
-    settings = Settings(mosaic=0.0, paste=0.0, colour=0.0, aspect=0.0, uniform=True, scale=(0.01, 0.01))
-    _, targets, ignored, _ = Composer([sample], settings)(np.random.default_rng(0), 64, 64)
-    assert not targets and len(ignored) == 1
-
-
-def test_validation_rule(shard: Path) -> None:
-    assert validation_names(shard) == {"drawn": ["images/0.png", "images/10.png"]}
-    kept = load_sets(shard, None, validation_names(shard))
-    assert len(kept) == 10 and all(s.path.name not in ("0.png", "10.png") for s in kept)
-
-
-def test_paper_schedule() -> None:
-    recipe = load_recipe(FOLDER / "paper-r50.json")
-    assert [recipe.rate(s) for s in (327777, 327778, 355092)] == pytest.approx([1, 0.1, 0.01])
+def test_masks_as_labelled_teach_the_same_as_their_coverage_where_they_are_smooth(shard: Path) -> None:
+    terms = []
+    for stride in (1, 4):
+        network = Config(backbone="resnet18", hidden_dim=32, queries=6, encoder_layers=0, decoder_layers=1, decoder_ffn=32)
+        settings = Settings(mask_stride=stride, mosaic=0.0, paste=0.0, uniform=True, scale=(1.0, 1.0))
+        recipe = Recipe(network=network, canvases=((64, 96),), batch=2, augment=settings, paper=PaperWeights(points=4000))
+        batch = StepBatches(Composer(load_sets(shard, None, {}), settings), 1, 2, [(64, 96)], 1)[0]
+        terms.append(Trainer(recipe).step([batch]))
+    assert terms[0] == pytest.approx(terms[1], rel=0.02) and terms[0]["mask_bce"] != terms[1]["mask_bce"]
+    with pytest.raises(RecipeError, match="mask_stride is 1, expected 4 with criterion compact"):
+        Recipe(network=Config(**COMPACT), criterion="compact", augment=Settings(mask_stride=1))
