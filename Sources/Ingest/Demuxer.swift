@@ -106,6 +106,9 @@ final class Demuxer {
         return context
     }
 
+    /// Whether what is read are pictures without anything around them.
+    var holdsPictures: Bool { Self.holdsPictures(context) }
+
     /// libavformat's `image2`, `image2pipe`, `jpeg_pipe`, `png_pipe`...
     private static func holdsPictures(_ context: UnsafeMutablePointer<AVFormatContext>) -> Bool {
         let format = name(context.pointee.iformat.pointee.name)

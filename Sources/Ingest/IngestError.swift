@@ -71,7 +71,7 @@ extension IngestError: CustomStringConvertible {
             "\(location): no decoder for \(codec) in this libavcodec; set the camera to H.264 or convert the file"
         case .nothingDecoded(let location, 0): "\(location): there is not one picture in it; record or copy it again"
         case .nothingDecoded(let location, let errors):
-            "\(location): not one picture could be decoded (\(errors) errors); the file is damaged"
+            "\(location): not one picture could be decoded (\(errors) error\(errors == 1 ? "" : "s")); the file is damaged"
         case .unknownScheme(let location, let scheme):
             "\(location): '\(scheme)' is not a protocol of this libavformat; use rtsp, rtmp, http, https or a path"
         case .noDeviceSupport(let location, let library):

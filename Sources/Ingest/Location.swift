@@ -38,7 +38,7 @@ struct Location {
         }
         switch facts.st_mode & S_IFMT {
         case S_IFDIR: kind = .pictures(try PictureList.folder(path))
-        case S_IFCHR: kind = .device
+        case S_IFCHR where Self.isCamera(facts.st_rdev): kind = .device
         case S_IFIFO:
             if access(path, R_OK) != 0 { throw .accessDenied(location: shown) }
             kind = .pipe
@@ -48,6 +48,9 @@ struct Location {
             kind = .file
         }
     }
+
+    /// Whether a character device is one of video4linux; others, such as /dev/null, are read as files.
+    static func isCamera(_ device: dev_t) -> Bool { (device >> 8) & 0xfff == 81 }
 
     /// What libavformat is given: `file:` keeps a colon in a file's name from being read as a protocol.
     var url: String {

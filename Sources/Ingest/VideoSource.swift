@@ -26,7 +26,7 @@ public final class VideoSource: @unchecked Sendable {
     private var scaler: PictureScaler
     private let streamOrientation: Orientation
     private let frame: UnsafeMutablePointer<AVFrame>
-    /// The first picture of a folder, decoded to know what the folder holds.
+    /// The first of several pictures or the only one, decoded to know what there is.
     private var waiting: PictureStamp?
 
     private var timeline: Timeline
@@ -79,7 +79,10 @@ public final class VideoSource: @unchecked Sendable {
             } else {
                 let reader = try StreamReader(place, settings: settings, interruption: interruption)
                 input = .stream(reader)
-                streamOrientation = Orientation(of: reader.demuxer.stream)
+                // Only the picture itself knows its EXIF orientation.
+                if reader.demuxer.holdsPictures { waiting = try reader.next(into: frame) }
+                let ofPicture = waiting.flatMap { _ in Orientation(of: frame) }
+                streamOrientation = ofPicture ?? Orientation(of: reader.demuxer.stream)
                 timeline = Timeline(mayJump: reader.demuxer.mayJump)
                 // As many are asked for as are wanted.
                 if reader.demuxer.isStill { sampler = FrameSampler(fps: nil) }
@@ -131,12 +134,12 @@ public final class VideoSource: @unchecked Sendable {
 
     private func nextPicture() throws(IngestError) -> PictureStamp? {
         if interruption.isInterrupted { throw .interrupted }
+        if let first = waiting {
+            waiting = nil
+            return first
+        }
         switch input {
         case .pictures(let reader):
-            if let first = waiting {
-                waiting = nil
-                return first
-            }
             let stamp = try reader.next(into: frame)
             if let unreadable = reader.unreadable, statistics.decodeErrors != unreadable.count {
                 statistics.decodeErrors = unreadable.count

@@ -9,8 +9,8 @@ struct BenchCommand: ParsableCommand {
         commandName: "bench", abstract: "Time the network on noise, from the picture's bytes to people.",
         discussion: """
             Examples:
-              hcqd bench M.safetensors                        on all cores, 640 wide and 384 high
-              hcqd bench M.safetensors --threads 1 --profile  where the time of one core goes
+              hcqd bench M.safetensors                        # all cores, 640x384
+              hcqd bench M.safetensors --threads 1 --profile  # where the time goes
             `make bench` compares with other engines.
             """)
 

@@ -14,9 +14,12 @@ struct EvalCOCOCommand: ParsableCommand {
             everything is measured that the annotations have.
 
             Examples:
-              hcqd eval coco --model M.safetensors --images val2017 --annotations person_keypoints_val2017.json
-              hcqd eval coco --model M.safetensors --images DIR --annotations A.json --results found.json
-              hcqd eval coco --detections found.json --annotations A.json --task keypoints --no-small
+              hcqd eval coco --model M.safetensors --images val2017 \\
+                --annotations person_keypoints_val2017.json
+              hcqd eval coco --model M.safetensors --images DIR --annotations A.json \\
+                --results found.json
+              hcqd eval coco --detections found.keypoints.json --annotations A.json \\
+                --task keypoints --no-small
 
             Pictures count as they are stored, without their EXIF orientation, as long as that gives the size that the \
             annotations state; else upright.
@@ -81,20 +84,19 @@ struct EvalCOCOCommand: ParsableCommand {
         let network = try orExit(.model) { () throws(EngineError) in try HCQNet(contentsOf: model) }
         let survey = COCOSurvey(
             network: network, inputSize: size?.pixels, threads: threads, threshold: threshold,
-            masks: task.isEmpty ? dataset.tasks.contains(.segm) : task.contains(.segm))
+            masks: results != nil || (task.isEmpty ? dataset.tasks.contains(.segm) : task.contains(.segm)))
         // Before hours of work, not after them.
         if let results { try refuseUnwritable(results) }
         let found = try survey.people(of: dataset, in: folder, only: chosen)
         let path = results ?? "detections"
         let stem = path.hasSuffix(".json") ? String(path.dropLast(5)) : path
-        let byDetection = found.results(scoredAs: .bbox)
-        if results != nil { try write(byDetection, to: path) }
+        let wanted = wanted(dataset, in: found.results(scoredAs: .bbox))
         var ranked: [(results: [COCOResult], path: String, tasks: [COCOTask])] = []
-        for task in wanted(dataset, in: byDetection) {
+        for task in COCOTask.allCases where results != nil || wanted.contains(task) {
             let ownPath = task == .bbox ? path : "\(stem).\(task.rawValue).json"
-            let own = task == .bbox ? byDetection : found.results(scoredAs: task)
-            if results != nil, task != .bbox { try write(own, to: ownPath) }
-            ranked.append((own, ownPath, [task]))
+            let own = found.results(scoredAs: task)
+            if results != nil { try write(own, to: ownPath) }
+            if wanted.contains(task) { ranked.append((own, ownPath, [task])) }
         }
         try judge(dataset, ranked, images: chosen)
     }
@@ -139,9 +141,11 @@ struct EvalCOCOCommand: ParsableCommand {
         guard task.isEmpty else {
             return COCOTask.allCases.filter { wanted in task.contains { $0.rawValue == wanted.rawValue } }
         }
+        // Nothing found is found of every kind.
+        if results.isEmpty { return dataset.tasks }
         return dataset.tasks.filter { task in
             switch task {
-            case .bbox: results.isEmpty || results.contains { $0.bbox != nil }
+            case .bbox: results.contains { $0.bbox != nil }
             case .segm: results.contains { $0.segmentation != nil }
             case .keypoints: results.contains { $0.keypoints != nil }
             }

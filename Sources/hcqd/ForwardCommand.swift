@@ -12,7 +12,8 @@ struct ForwardCommand: ParsableCommand {
             For a network whose queries start from proposals the input may hold the choice, `chosen` [1, Q].
 
             Example:
-              hcqd forward --model M.safetensors --input X.safetensors --output Y.safetensors
+              hcqd forward --model M.safetensors --input X.safetensors \\
+                --output Y.safetensors
             """)
 
     @Option(help: "The network.", completion: .file(extensions: ["safetensors"]))

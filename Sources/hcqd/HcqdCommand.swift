@@ -12,13 +12,13 @@ struct HcqdCommand: ParsableCommand {
             """,
         discussion: """
             Examples:
-              hcqd --replay clip.mp4                         writes hcqd-output/clip.jsonl
-              hcqd --replay clip.mp4 --annotate seen.mp4     and a video that shows it
-              hcqd --replay clip.mp4 --output - | jq .type   events on standard output
-              hcqd --replay pictures/ --fps 10               a folder of pictures
-              hcqd run --config /etc/hcqd/hcqd.yaml          the daemon
-              hcqd check /etc/hcqd/hcqd.yaml                 is the configuration right?
-              hcqd zones clip.mp4                            draw zones and lines in a browser
+              hcqd --replay clip.mp4                        # writes hcqd-output/clip.jsonl
+              hcqd --replay clip.mp4 --annotate seen.mp4    # and a video that shows it
+              hcqd --replay clip.mp4 --output - | jq .type  # events on standard output
+              hcqd --replay pictures/ --fps 10              # a folder of pictures
+              hcqd run --config /etc/hcqd/hcqd.yaml         # the daemon
+              hcqd check /etc/hcqd/hcqd.yaml                # is the configuration right?
+              hcqd zones clip.mp4                           # draw zones and lines
 
             `hcqd help replay` lists the options of --replay.
             Exit status: 0 done, 1 nothing usable, 64 wrong usage, 78 wrong configuration or model, 130 stopped by Ctrl-C.

@@ -9,7 +9,7 @@ struct ProbeCommand: ParsableCommand {
         commandName: "probe", abstract: "Say what a camera sends and what hcqd would do with it.",
         discussion: """
             Examples:
-              hcqd probe 'rtsp://${USER}:${PASSWORD}@192.0.2.10/stream1'
+              hcqd probe 'rtsp://${CAMERA_USER}:${CAMERA_PASSWORD}@192.0.2.10/stream1'
               hcqd probe front_door --config /etc/hcqd/hcqd.yaml
             """)
 

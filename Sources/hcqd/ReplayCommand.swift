@@ -20,10 +20,13 @@ struct ReplayCommand: ParsableCommand {
               hcqd --replay clip.mp4 --output - | jq 'select(.type == "start")'
               hcqd --replay 'frames/*.jpg' --fps 12.5 --start-time 2026-01-31T08:00:00Z
               hcqd --replay clip.mp4 --config hcqd.yaml --camera door
+              ssh yard cat clip.ts | hcqd --replay -
             """)
 
     @Option(
-        help: ArgumentHelp("The clip: any file that FFmpeg opens, a folder or a glob of pictures.", valueName: "clip"),
+        help: ArgumentHelp(
+            "The clip: any file or pipe that FFmpeg opens (- is standard input), a folder or a glob of pictures.",
+            valueName: "clip"),
         completion: .file())
     var replay: String?
 
@@ -138,7 +141,9 @@ struct ReplayCommand: ParsableCommand {
     }
 
     private func options(_ configuration: Configuration?) throws -> ReplayOptions {
-        var options = ReplayOptions(clip: replay ?? "", output: output == "-" ? .standardOutput : .directory(output))
+        var options = ReplayOptions(
+            clip: replay == "-" ? "/dev/stdin" : replay ?? "",
+            output: output == "-" ? .standardOutput : .directory(output))
         options.camera = camera
         options.annotate = annotate
         options.sampleFPS = sampleFps

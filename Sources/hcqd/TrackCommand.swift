@@ -18,9 +18,10 @@ struct TrackCommand: ParsableCommand {
             is one; scores are expected in 0...1, for others set confidentScore, weakScore and birthScore.
 
             Examples:
-              hcqd track --detections mot15/KITTI-17/det/det.txt --format mot -o tracks.txt
-              hcqd track --detections det.txt --format mot --fps 25 --size 768x576 --set patience=1
-              hcqd track --detections people.jsonl --format people --without joints --set weights.mask=0.5
+              hcqd track --detections mot15/KITTI-17/det/det.txt -o tracks.txt
+              hcqd track --detections det.txt --fps 25 --size 768x576 --set patience=1
+              hcqd track --detections people.jsonl --format people --without joints \\
+                --set weights.mask=0.5
             """)
 
     enum Format: String, ExpressibleByArgument, CaseIterable { case mot, people }

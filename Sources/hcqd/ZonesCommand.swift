@@ -15,7 +15,7 @@ struct ZonesCommand: ParsableCommand {
             Examples:
               hcqd zones clip.mp4
               hcqd zones rtsp://192.0.2.10/stream1 --camera door
-              hcqd zones door --config /etc/hcqd/hcqd.yaml         to change its zones
+              hcqd zones door --config /etc/hcqd/hcqd.yaml  # to change its zones
               hcqd zones clip.mp4 --config hcqd.yaml --camera yard
             """)
 

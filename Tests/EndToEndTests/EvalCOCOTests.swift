@@ -62,6 +62,36 @@ import Testing
         #expect(abs(scores[0] - scores[1]) < 0.02 && abs(scores[2] - scores[3]) < 0.02, "\(scores)")
     }
 
+    @Test func resultsHoldEverythingWhateverTheAnnotationsCanJudge() throws {
+        try makePictures()
+        #expect(try evaluate(image(1, "stored.png", 160, 96)).status == 0)
+        var counts: Set<Int> = []
+        for name in ["found.json", "found.segm.json", "found.keypoints.json"] {
+            let results = try #require(
+                try JSONSerialization.jsonObject(with: folder.data(name)) as? [[String: Any]])
+            for result in results {
+                #expect((result["keypoints"] as? [Double])?.count == 51)
+                #expect((result["segmentation"] as? [String: Any])?["size"] as? [Int] == [96, 160])
+            }
+            counts.insert(results.count)
+        }
+        #expect(counts.count == 1 && counts != [0])
+    }
+
+    @Test func nothingFoundIsJudgedOfEveryKind() throws {
+        let person =
+            #"{"id": 1, "image_id": 1, "category_id": 1, "bbox": [5, 5, 40, 80], "segmentation": [[5, 5, 45, 5, 45, 85]],"#
+            + #""keypoints": \#([Int](repeating: 2, count: 51))}"#
+        try #"{"images": [\#(image(1, "a.jpg", 90, 90))], "annotations": [\#(person)]}"#
+            .write(toFile: folder.path("truth.json"), atomically: true, encoding: .utf8)
+        try "[]".write(toFile: folder.path("none.json"), atomically: true, encoding: .utf8)
+        let outcome = try Hcqd.run(
+            "eval", "coco", "--detections", "none.json", "--annotations", "truth.json", "--json", in: folder)
+        let figures = try JSONDecoder().decode([String: [String: Double]].self, from: Data(outcome.text.utf8))
+        #expect(figures.keys.sorted() == ["bbox", "keypoints", "segm"])
+        #expect(figures.values.allSatisfy { $0["AP"] == 0 })
+    }
+
     @Test func whatIsWrongIsToldBeforeTheWork() throws {
         try makePictures()
         let sound = image(1, "stored.png", 160, 96)

@@ -84,7 +84,7 @@ import Testing
         let file = try Hcqd.run(Hcqd.binary.path, ["--replay", "short.ts", "--output", "file"] + options, in: folder)
         #expect(file.status == 0, "\(file.errors)")
         let command =
-            "cat short.ts | '\(Hcqd.binary.path)' --replay /dev/stdin --output pipe \(options.joined(separator: " "))"
+            "cat short.ts | '\(Hcqd.binary.path)' --replay - --output pipe \(options.joined(separator: " "))"
         let pipe = try Hcqd.run("/bin/sh", ["-c", command], in: folder)
         #expect(pipe.status == 0, "\(pipe.errors)")
         #expect(try folder.data("pipe/clip.jsonl") == folder.data("file/clip.jsonl"))

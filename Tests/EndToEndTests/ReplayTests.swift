@@ -265,7 +265,7 @@ private func replay(
         (["--export", "a/clip.jsonl"], "--export would write a/clip.jsonl over the clip"),
         (["--annotate", "a/../a/clip.jsonl"], "--annotate would write a/../a/clip.jsonl over the clip"),
         (["--output", "a"], "--output would write a/clip.jsonl over the clip"),
-        (["--export", "x", "--annotate", "x"], "--export would write x over what --annotate writes"),
+        (["--export", "./x", "--annotate", "x"], "--export would write ./x over what --annotate writes"),
     ])
     func isRefused(options: [String], says: String) throws {
         try FileManager.default.createDirectory(atPath: folder.path("a"), withIntermediateDirectories: true)

@@ -109,6 +109,33 @@ import Testing
         #expect(try figures(twice, results, .bbox) == figures(once, results, .bbox))
     }
 
+    @Test func boxesAreJudgedWhereEverybodyHasOne() throws {
+        let boxless = truth(box(1, "[10, 10, 20, 20]") + ", {\"id\": 2, \"image_id\": 7, \"category_id\": 1}")
+        try Reference.withFolder { folder in
+            try boxless.write(toFile: folder + "/truth.json", atomically: true, encoding: .utf8)
+            #expect(try COCODataset(contentsOf: folder + "/truth.json").tasks == [])
+        }
+        do {
+            _ = try figures(boxless, "[\(result("[10, 10, 20, 20]", 0.9))]", .bbox)
+            Issue.record("a person without a box was judged")
+        } catch EvaluationError.badJSON(_, let found) { #expect(found == "annotation 2 has no bbox") }
+    }
+
+    @Test(arguments: [
+        ("{", "is not JSON"), ("", "is not JSON"), ("[]", "the file is not an object"),
+        (#"{"images": 3, "annotations": []}"#, "images is not a list"),
+        (
+            #"{"images": [], "annotations": [{"id": 1, "image_id": 7, "bbox": "x"}]}"#,
+            "annotations[0].bbox is not a list"
+        ),
+    ])
+    func whatIsNoCOCOFileIsToldInWordsOfJSON(text: String, reason: String) throws {
+        do {
+            _ = try figures(text, "[]", .bbox)
+            Issue.record("\(text) was accepted")
+        } catch EvaluationError.badJSON(_, let found) { #expect(found == reason) }
+    }
+
     @Test func crowdsMayBeTrueOrFalse() throws {
         let crowd = box(2, "[50, 50, 50, 50]", crowd: 1).replacing("\"iscrowd\": 1", with: "\"iscrowd\": true")
         let person = box(1, "[10, 10, 20, 20]").replacing("\"iscrowd\": 0", with: "\"iscrowd\": false")
@@ -127,7 +154,7 @@ import Testing
         ("\"width\": 100", "\"width\": 100.5", "images[0].width is not a whole number of 64 bits"),
         ("\"id\": 7", "\"id\": 9223372036854775808", "images[0].id is not a whole number of 64 bits"),
         ("\"image_id\": 7", "\"image_id\": 7.5", "annotations[0].image_id is not a whole number of 64 bits"),
-        ("\"area\": 400", "\"area\": 1e999", "annotations[0].area is not of type Double"),
+        ("\"area\": 400", "\"area\": 1e999", "annotations[0].area is not a number"),
         ("\"iscrowd\": 0", "\"iscrowd\": \"no\"", "annotations[0].iscrowd is not a whole number of 64 bits"),
     ])
     func numbersThatDoNotFitAreToldByKey(sound: String, bad: String, reason: String) throws {

@@ -41,7 +41,8 @@ import Testing
         #expect(throws: IngestError.notFound(location: "${FILE}")) { _ = try Location("/no/s3cret", shown: "${FILE}") }
         #expect(try Location("RTSP://Cam/X").kind == .url(scheme: "rtsp"))
         #expect(try Location("RTSP://Cam/X").url == "rtsp://Cam/X")
-        #expect(try Location("/dev/null").kind == .device)
+        #expect(try Location("/dev/null").kind == .file)
+        #expect(Location.isCamera(81 << 8 | 3) && !Location.isCamera(1 << 8 | 81))
         #expect(try Location(#filePath).kind == .file)
         #expect(try Location("file://" + #filePath).kind == .file)
         #expect(throws: IngestError.notFound(location: "no:such file")) { _ = try Location("no:such file") }

@@ -166,7 +166,10 @@ import Testing
             "-f", "lavfi", "-i", "testsrc2=size=192x320", "-vf", "setsar=2", "-frames:v", "1", "-q:v", "2", stored)
         let file = try jpeg(stored, orientation: 6)
         let settings = SourceSettings(inputSize: PixelSize(width: 320, height: 320))
-        #expect(try firstFrame(file, settings).size == PixelSize(width: 320, height: 384))
+        let upright = PixelSize(width: 320, height: 384)
+        #expect(try firstFrame(file, settings).size == upright)
+        let info = try VideoSource(file, camera: CameraID("a"), settings: settings).info
+        #expect(info.displaySize == upright && info.rotation == 90)
         let frame = try firstFrame(file, settings.with { $0.isUpright = false })
         #expect(frame.size == size && frame.input.content == size)
         let found = difference(contentBytes(of: frame), try shown(stored))

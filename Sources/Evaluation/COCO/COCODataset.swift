@@ -12,8 +12,9 @@ public struct COCOImage: Sendable, Equatable {
 public struct COCOAnnotation: Sendable {
     public let id: Int
     public let imageID: Int
-    /// left, top, width, height in pixels.
+    /// left, top, width, height in pixels; 0 where the file has none.
     public let box: [Double]
+    public let hasBox: Bool
     /// Pixels.
     public let area: Double
     /// A region with people that are not told apart.
@@ -67,7 +68,7 @@ public struct COCODataset: Sendable {
     public var tasks: [COCOTask] {
         COCOTask.allCases.filter { task in
             switch task {
-            case .bbox: true
+            case .bbox: annotations.allSatisfy(\.hasBox)
             case .segm: !annotations.isEmpty && annotations.allSatisfy { $0.segmentation != nil }
             case .keypoints: annotations.contains { $0.keypoints.count == 51 }
             }
@@ -190,7 +191,8 @@ private struct COCOFile: Decodable {
 
         init(from decoder: any Decoder) throws {
             let values = try decoder.container(keyedBy: Key.self)
-            let box = try values.readIfPresent(.bbox, as: [Double].self) ?? [0, 0, 0, 0]
+            let statedBox = try values.readIfPresent(.bbox, as: [Double].self)
+            let box = statedBox ?? [0, 0, 0, 0]
             let keypoints = try values.readIfPresent(.keypoints, as: [Double].self) ?? []
             problem =
                 box.count != 4
@@ -203,7 +205,7 @@ private struct COCOFile: Decodable {
                 try (try? values.readIfPresent(.iscrowd, as: Bool.self))
                 ?? ((values.readIfPresent(.iscrowd, as: Int.self) ?? 0) != 0)
             annotation = COCOAnnotation(
-                id: try values.read(.id), imageID: try values.read(.image_id), box: box,
+                id: try values.read(.id), imageID: try values.read(.image_id), box: box, hasBox: statedBox != nil,
                 area: try values.readIfPresent(.area) ?? (box.count == 4 ? box[2] * box[3] : 0), isCrowd: isCrowd,
                 segmentation: try values.readIfPresent(.segmentation), keypoints: keypoints,
                 labelledKeypoints: try values.readIfPresent(.num_keypoints) ?? labelled)
@@ -247,9 +249,22 @@ private func reason(_ error: DecodingError) -> String {
     switch error {
     case .keyNotFound(let key, let context): return "\(place(context)) has no \(key.stringValue)"
     case .typeMismatch(let type, let context):
-        return "\(place(context)) is not \(type == Int.self ? "a whole number of 64 bits" : "of type \(type)")"
+        return "\(place(context)) is not \(named(type))"
     case .valueNotFound(_, let context): return "\(place(context)) is null"
+    case .dataCorrupted(let context) where context.codingPath.isEmpty: return "is not JSON"
     case .dataCorrupted(let context): return "\(place(context)): \(context.debugDescription)"
     @unknown default: return "is not of COCO's form"
+    }
+}
+
+/// What JSON calls a type.
+private func named(_ type: Any.Type) -> String {
+    switch "\(type)" {
+    case "Int": "a whole number of 64 bits"
+    case "Double": "a number"
+    case "String": "a text"
+    case let name where name.hasPrefix("Array"): "a list"
+    case let name where name.hasPrefix("Dictionary"): "an object"
+    case let name: "of type \(name)"
     }
 }

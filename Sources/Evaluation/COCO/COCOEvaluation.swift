@@ -218,6 +218,9 @@ private struct PictureBuilder {
         for (d, one) in found.enumerated() {
             switch task {
             case .bbox:
+                if let truth = truths.first(where: { !$0.hasBox }) {
+                    throw .badJSON(path: dataset.path, reason: "annotation \(truth.id) has no bbox")
+                }
                 let box = try box(one, source)
                 values += truths.map { boxOverlap(box, $0.box, isCrowd: $0.isCrowd) }
             case .segm:
@@ -261,7 +264,9 @@ private struct PictureBuilder {
         // pycocotools draws the box of a result that has no outline.
         let outline = found.result.segmentation ?? found.result.bbox.map { .polygons([$0]) }
         guard let mask = outline?.mask(size: size), mask.size == size else {
-            throw .badMask(path: resultsPath, annotation: found.index)
+            throw .badJSON(
+                path: resultsPath,
+                reason: "result \(found.index): segmentation does not fit its picture of \(size.width)x\(size.height)")
         }
         return mask
     }

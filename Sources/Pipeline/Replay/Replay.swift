@@ -125,7 +125,9 @@ public final class Replay: Sendable {
     /// Whether what is written to one path is lost in the other; devices and pipes take anything.
     private static func sameFile(_ a: String, _ b: String) -> Bool {
         var (first, second) = (stat(), stat())
-        guard stat(a, &first) == 0, stat(b, &second) == 0 else { return a == b }
+        guard stat(a, &first) == 0, stat(b, &second) == 0 else {
+            return URL(filePath: a).standardizedFileURL == URL(filePath: b).standardizedFileURL
+        }
         let isStored = [S_IFREG, S_IFDIR].contains(first.st_mode & S_IFMT)
         return isStored && first.st_ino == second.st_ino && first.st_dev == second.st_dev
     }

@@ -73,7 +73,8 @@ public struct ReplayOptions: Sendable {
         let parts = clip.split(separator: "/").map(String.init)
         let isGlob = parts.last?.contains { "*?[".contains($0) } ?? false
         let isPattern = isGlob && urlScheme(of: clip) == nil && access(clip, F_OK) != 0
-        let name = (isPattern ? parts.dropLast() : parts[...]).last { $0 != "." && $0 != ".." } ?? "clip"
+        let last = (isPattern ? parts.dropLast() : parts[...]).last { $0 != "." && $0 != ".." } ?? "clip"
+        let name = last.hasPrefix("file:") ? String(last.dropFirst(5)) : last
         if isPattern { return name }
         guard let dot = name.lastIndex(of: "."), dot != name.startIndex else { return name }
         return String(name[..<dot])
