@@ -177,6 +177,7 @@ final class Demuxer {
         defer { Glibc.close(descriptor) }
         var bytes = [UInt8](repeating: 0, count: 4096)
         let count = max(0, Glibc.read(descriptor, &bytes, bytes.count))
+        if count == 0 { return .emptyFile(location: location.shown) }
         let start = bytes.prefix(count)
         if start.dropFirst(4).starts(with: "ftyp".utf8) { return .missingIndex(location: location.shown) }
         let controls = start.filter { $0 < 32 && !(9...13).contains($0) && $0 != 27 }.count

@@ -66,8 +66,9 @@ struct BenchCommand: ParsableCommand {
                 "workspace_bytes":\(workspace.bytes),"people":\(people)}
                 """)
         } else {
+            let cores = workspace.threads == 1 ? "1 core" : "\(workspace.threads) cores"
             print(
-                "\(size) on \(workspace.threads) cores: \(rounded(times[0])) ms at best, "
+                "\(size) on \(cores): \(rounded(times[0])) ms at best, "
                     + "median \(rounded(times[passes / 2])) ms; workspace \(workspace.bytes >> 20) MiB; \(people) people"
             )
         }

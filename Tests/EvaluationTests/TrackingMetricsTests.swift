@@ -44,6 +44,9 @@ import Testing
         #expect(none.clear.falseNegatives == 4 && none.clear.mota == 0 && none.clear.mostlyLost == 1)
         let false4 = try metrics(truth: "1,1,0,0,5,5,0,-1,-1,-1\n", results: walk.joined())
         #expect(false4.clear.falsePositives == 4 && false4.identity.falsePositives == 4)
+        // TrackEval 1.3.0: 0 for the sequence, all false positives in the combination.
+        #expect(false4.clear.mota == 0)
+        #expect(TrackingMetrics(combining: [false4, none], name: "both").clear.mota == -1)
     }
 
     @Test func distractorsCountNeitherWay() throws {

@@ -50,8 +50,10 @@ def engine_scaling(path: Path, upright: bool = False) -> Scaling:
     def scaled(height: int, width: int) -> np.ndarray:
         scale = f"scale={width}:{height}:flags=area+full_chroma_int+full_chroma_inp+accurate_rnd"
         turning = [] if upright else ["-noautorotate"]
-        command = ["ffmpeg", "-v", "error", *turning, "-i", str(path), "-vf", scale, "-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
-        outcome = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
+        command = ["ffmpeg", "-v", "error", *turning, "-i", "pipe:", "-vf", scale, "-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+        # Through a pipe, because in names % and : mean something to ffmpeg.
+        with path.open("rb") as file:
+            outcome = subprocess.run(command, stdin=file, capture_output=True)
         if len(outcome.stdout) != 3 * height * width:
             raise RuntimeError(f"{path}: {outcome.stderr.decode(errors='replace').strip() or 'no picture'}")
         return np.frombuffer(outcome.stdout, np.uint8).reshape(height, width, 3)

@@ -75,8 +75,8 @@ def test_pictures_are_taken_as_stored_unless_only_upright_they_have_the_stated_s
     for orientation, stated, bright in ((6, SIZE, np.s_[:, :30]), (3, SIZE, np.s_[:, :30]), (6, SIZE[::-1], np.s_[:30])):
         exif = Image.Exif()
         exif[0x112] = orientation
-        Image.fromarray(stored).save(tmp_path / "a.jpg", exif=exif)
-        for picture in (read_picture(tmp_path / "a.jpg", stated), engine_scaling(tmp_path / "a.jpg", stated != SIZE)(*stated)):
+        Image.fromarray(stored).save(tmp_path / "a %d.jpg", exif=exif)
+        for picture in (read_picture(tmp_path / "a %d.jpg", stated), engine_scaling(tmp_path / "a %d.jpg", stated != SIZE)(*stated)):
             assert picture.shape[:2] == stated
             assert picture[bright].min() > 240 and picture.mean() < 135
 

@@ -17,10 +17,14 @@ public struct CLEARMetrics: Sendable, Equatable {
     public private(set) var partlyTracked = 0
     public private(set) var mostlyLost = 0
     private var similaritySum = 0.0
+    /// Whether this is one sequence in which nobody is.
+    private var lacksTruth = false
 
-    /// `1 - (misses + false positives + id switches) / boxes of the truth`.
+    /// `1 - (misses + false positives + id switches) / boxes of the truth`. As in TrackEval 0 for a sequence without truth,
+    /// while among several sequences its false positives count.
     public var mota: Double {
-        ratio(Double(truePositives - falsePositives - idSwitches), Double(truePositives + falseNegatives))
+        if lacksTruth { return 0 }
+        return ratio(Double(truePositives - falsePositives - idSwitches), Double(truePositives + falseNegatives))
     }
     /// Mean overlap of matched boxes, 0...1.
     public var motp: Double { ratio(similaritySum, Double(truePositives)) }
@@ -35,6 +39,7 @@ public struct CLEARMetrics: Sendable, Equatable {
         }
         guard sequence.truthBoxes > 0 else {
             falsePositives = sequence.resultBoxes
+            lacksTruth = true
             return
         }
         var people = [Person](repeating: Person(), count: sequence.truthIDs)
