@@ -207,6 +207,44 @@ internal import TestTools
         #expect(disk.content("/pictures/notes.txt") != nil)
     }
 
+    @Test mutating func retentionCoversAllCamerasAlsoThoseThatAreNoMore() throws {
+        let line = EventRecord.line(Made.start(1, at: 0), sequence: 7, clock: .wall)
+        for folder in ["/log", "/log/yard", "/log/mine"] { try disk.makeDirectory(folder) }
+        disk.put("/state/yard.state.json", [1], modified: 0)
+        let old = [
+            "/log/yard.jsonl.000000000001", "/log/yard.jsonl.2.gz", "/log/yard.jsonl-20260131.zst",
+            "/log/yard/yard-1.jpg",
+        ]
+        let others = [
+            "/log/mine/holiday.jpg", "/log/clip.jsonl.1", "/log/clip.jsonl", "/log/notes.1", "/log/yard.jsonl.bak",
+        ]
+        for path in old + others + ["/log/yard.jsonl"] { disk.put(path, line, modified: 1) }
+        disk.clock = 10 * 86_400_000_000
+        settings.keepDays = 1
+        func sweep() throws -> Set<String> {
+            Set(try LogRetention(paths: paths, settings: settings, files: disk).sweep())
+        }
+        #expect(try sweep() == Set(old))
+        // Its last log: put aside when the configuration has the camera no more and nobody writes it.
+        func putAside(except cameras: [CameraID]) {
+            FormerLogs.putAside(in: "/log", stateDirectory: "/state", except: cameras, files: disk)
+        }
+        putAside(except: [CameraID("yard")])
+        #expect(disk.content("/log/yard.jsonl") != nil)
+        let lock = try disk.open("/log/.yard.lock", flags: O_RDWR | O_CREAT)
+        _ = try disk.lock(lock, path: "/log/.yard.lock")
+        putAside(except: [])
+        #expect(disk.content("/log/yard.jsonl") != nil)
+        disk.close(lock)
+        putAside(except: [])
+        #expect(try sweep() == ["/log/yard.jsonl.000000000007"])
+        #expect(others.allSatisfy { disk.content($0) != nil })
+        // Bytes are those of all.
+        for path in old { disk.put(path, line, modified: 9 * 86_400_000_000 + 1) }
+        settings.keepBytes = Int64(line.count * 3)
+        #expect(try sweep().count == old.count - 3)
+    }
+
     @Test func aZeroedTailIsCut() throws {
         let line = EventRecord.line(Made.start(1, at: 0), sequence: 1, clock: .wall)
         let second = EventRecord.line(Made.update(1, at: 1), sequence: 2, clock: .wall)

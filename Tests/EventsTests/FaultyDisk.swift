@@ -273,7 +273,8 @@ final class FaultyDisk: FileSystem {
 
     func list(_ path: String) throws(SystemFailure) -> [String] {
         try call("opendir", path) { state throws(SystemFailure) in
-            state.names.keys.filter { LogPaths.split($0).directory == path }.map { LogPaths.split($0).name }.sorted()
+            (Array(state.names.keys) + state.directories).filter { LogPaths.split($0).directory == path }
+                .map { LogPaths.split($0).name }.sorted()
         }
     }
 

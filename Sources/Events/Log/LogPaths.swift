@@ -17,8 +17,13 @@ public struct LogPaths: Sendable, Equatable {
     ///   - stateDirectory: such as systemd's `StateDirectory`; by default the logs' own.
     ///   - pictures: the camera's directory of best views, when there is one.
     public init(camera: CameraID, directory: String, stateDirectory: String? = nil, pictures: String? = nil) {
-        let name = Self.fileName(camera)
-        self.active = directory + "/" + name + ".jsonl"
+        self.init(
+            name: Self.fileName(camera), directory: directory, stateDirectory: stateDirectory, pictures: pictures)
+    }
+
+    /// A daemon's log whose files are named so.
+    init(name: String, directory: String, stateDirectory: String?, pictures: String?) {
+        self.active = directory + "/" + name + Self.suffix
         self.lock = directory + "/." + name + ".lock"
         self.state = (stateDirectory ?? directory) + "/" + (stateDirectory == nil ? "." : "") + name + ".state.json"
         self.pictures = pictures
@@ -31,6 +36,27 @@ public struct LogPaths: Sendable, Equatable {
         self.lock = directory + "/." + name + ".lock"
         self.state = nil
         self.pictures = nil
+    }
+
+    /// The state of another camera with the same directories.
+    /// - Parameter name: As in its files' names.
+    func state(of name: String) -> String {
+        let (folder, own) = Self.split(state ?? active)
+        return folder + "/" + (own.hasPrefix(".") ? "." : "") + name + ".state.json"
+    }
+
+    /// Where a log goes that begins with this number.
+    func putAside(first: UInt64) -> String {
+        let digits = String(first)
+        return active + "." + String(repeating: "0", count: max(0, 12 - digits.count)) + digits
+    }
+
+    /// Of the name of a log that is written.
+    static let suffix = ".jsonl"
+
+    /// The log that a file was before it was put aside, by us or by logrotate, also a compressed one; nil for other files.
+    static func origin(ofPutAside name: String) -> String? {
+        name.wholeMatch(of: /(.+\.jsonl)(\.[0-9]+|-[0-9][0-9-]*)(\.(gz|bz2|xz|zst))?/).map { String($0.1) }
     }
 
     var directory: String { Self.split(active).directory }

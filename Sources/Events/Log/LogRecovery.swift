@@ -48,7 +48,7 @@ struct LogRecovery {
         var found: [(first: UInt64, path: String)] = []
         for log in logs {
             let number = log.split(separator: ".").last.flatMap { $0.count >= 12 ? UInt64($0) : nil }
-            let first = if let number { number } else { try firstSequence(log) ?? 0 }
+            let first = if let number { number } else { try Self.firstSequence(log, files) ?? 0 }
             found.append((first, log))
         }
         return found.sorted { $0.first < $1.first }.map(\.path)
@@ -57,12 +57,13 @@ struct LogRecovery {
     /// The last log that begins before the session does; the first one when none is known to.
     private func startIndex(in logs: [String]) throws(SystemFailure) -> Int {
         for i in logs.indices.reversed() {
-            if let first = try firstSequence(logs[i]), first <= session { return i }
+            if let first = try Self.firstSequence(logs[i], files), first <= session { return i }
         }
         return 0
     }
 
-    private func firstSequence(_ path: String) throws(SystemFailure) -> UInt64? {
+    /// The number of the first line that can be read.
+    static func firstSequence(_ path: String, _ files: any FileSystem) throws(SystemFailure) -> UInt64? {
         let descriptor = try files.open(path, flags: O_RDONLY)
         defer { files.close(descriptor) }
         let bytes = try files.read(descriptor, at: 0, count: EventRecord.maximumBytes, path: path)

@@ -1,6 +1,8 @@
-internal import Scene
+internal import Glibc
+public import Scene
 
-/// Removes old logs and pictures, oldest first; never the log that is written.
+/// Removes old logs and pictures of all cameras, those that are no more configured included, oldest first; never a log that
+/// may still be written.
 struct LogRetention {
     let paths: LogPaths
     let settings: LogSettings
@@ -14,9 +16,9 @@ struct LogRetention {
     /// - Returns: what was removed.
     @discardableResult
     func sweep() throws(SystemFailure) -> [String] {
-        guard settings.keepDays != nil || settings.keepBytes != nil || settings.keepFreeBytes != nil else { return [] }
-        let candidates = try oldestFirst()
-        var bytes = candidates.reduce(try files.facts(paths.active)?.size ?? 0) { $0 + $1.facts.size }
+        guard settings.keepsNotEverything else { return [] }
+        let (candidates, writtenBytes) = try oldestFirst()
+        var bytes = candidates.reduce(writtenBytes) { $0 + $1.facts.size }
         let horizon = settings.keepDays.map { files.utcNow() - Int64($0 * 86_400e6) }
         var removed: [String] = []
         for file in candidates {
@@ -25,24 +27,85 @@ struct LogRetention {
             var isTight = false
             if let least = settings.keepFreeBytes { isTight = try files.freeBytes(paths.directory) < least }
             guard isOld || isTooMuch || isTight else { break }
-            try files.remove(file.path)
+            // Another camera's sweep may have been faster.
+            do { try files.remove(file.path) } catch  where error.code == ENOENT {}
             bytes -= file.facts.size
             removed.append(file.path)
         }
         return removed
     }
 
-    private func oldestFirst() throws(SystemFailure) -> [OldFile] {
-        var candidates = try LogPaths.rotated(paths, files)
-        if let pictures = paths.pictures, try files.facts(pictures) != nil {
-            candidates += try files.list(pictures).filter { $0.hasSuffix(".jpg") || $0.hasSuffix(".part") }.map {
-                pictures + "/" + $0
+    /// Whether a log of this name is a camera's, or was: other files may lie here, too.
+    private func isCameras(_ log: String) throws(SystemFailure) -> Bool {
+        guard log.hasSuffix(LogPaths.suffix) else { return false }
+        if log == paths.name { return true }
+        return try files.facts(paths.state(of: String(log.dropLast(LogPaths.suffix.count)))) != nil
+    }
+
+    /// - Returns: also how many bytes the logs have that are not put aside.
+    private func oldestFirst() throws(SystemFailure) -> (files: [OldFile], writtenBytes: Int64) {
+        var old: [OldFile] = []
+        var written: Int64 = 0
+        var folders = paths.pictures.map { [$0] } ?? []
+        for name in try files.list(paths.directory) {
+            let path = paths.directory + "/" + name
+            guard let facts = try files.facts(path) else { continue }
+            if facts.isDirectory {
+                if path != paths.pictures, try isCameras(name + LogPaths.suffix) { folders.append(path) }
+            } else if let log = LogPaths.origin(ofPutAside: name) {
+                if try isCameras(log) { old.append(OldFile(path: path, facts: facts)) }
+            } else if try isCameras(name) {
+                written += facts.size
             }
         }
-        var old: [OldFile] = []
-        for path in candidates {
-            if let facts = try files.facts(path), !facts.isDirectory { old.append(OldFile(path: path, facts: facts)) }
+        for folder in folders where try files.facts(folder) != nil {
+            for name in try files.list(folder) where name.hasSuffix(".jpg") || name.hasSuffix(".part") {
+                let path = folder + "/" + name
+                if let facts = try files.facts(path), !facts.isDirectory {
+                    old.append(OldFile(path: path, facts: facts))
+                }
+            }
         }
-        return old.sorted { ($0.facts.modified, $0.path) < ($1.facts.modified, $1.path) }
+        return (old.sorted { ($0.facts.modified, $0.path) < ($1.facts.modified, $1.path) }, written)
+    }
+}
+
+/// Logs of cameras that the configuration has no more.
+public enum FormerLogs {
+    /// Puts the last log of every such camera aside, so that retention covers it.
+    ///
+    /// What cannot be put aside now is with the next start.
+    /// - Parameter cameras: Those of the configuration.
+    public static func putAside(
+        in directory: String, stateDirectory: String?, settings: LogSettings, except cameras: [CameraID]
+    ) {
+        guard settings.keepsNotEverything else { return }
+        putAside(in: directory, stateDirectory: stateDirectory, except: cameras, files: RealFileSystem())
+    }
+
+    static func putAside(
+        in directory: String, stateDirectory: String?, except cameras: [CameraID], files: any FileSystem
+    ) {
+        let known = Set(cameras.map { LogPaths.fileName($0) })
+        for log in (try? files.list(directory)) ?? [] where log.hasSuffix(LogPaths.suffix) {
+            let name = String(log.dropLast(LogPaths.suffix.count))
+            let paths = LogPaths(name: name, directory: directory, stateDirectory: stateDirectory, pictures: nil)
+            // Without a state it is no daemon's log.
+            guard !known.contains(name), let state = paths.state, (try? files.facts(state)) ?? nil != nil else {
+                continue
+            }
+            try? putAside(paths, files)
+        }
+    }
+
+    private static func putAside(_ paths: LogPaths, _ files: any FileSystem) throws(SystemFailure) {
+        let lock = try files.open(paths.lock, flags: O_RDWR | O_CREAT)
+        defer { files.close(lock) }
+        guard try files.lock(lock, path: paths.lock),
+            let first = try LogRecovery.firstSequence(paths.active, files)
+        else { return }
+        let aside = paths.putAside(first: first)
+        guard try files.facts(aside) == nil else { return }
+        try files.rename(paths.active, to: aside)
     }
 }

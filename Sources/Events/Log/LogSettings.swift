@@ -6,7 +6,7 @@ public struct LogSettings: Codable, Sendable, Equatable {
     public var rotateHours: Double? = 24
     /// Logs and pictures older than this are removed. Days, over 0; nil (the default) is never.
     public var keepDays: Double?
-    /// The oldest go while all together have more bytes than this. nil (the default) is no limit.
+    /// The oldest go while all cameras' together have more bytes than this. nil (the default) is no limit.
     public var keepBytes: Int64?
     /// The oldest go while the disk has fewer free bytes than this. nil (the default) is no limit.
     public var keepFreeBytes: Int64?
@@ -14,6 +14,9 @@ public struct LogSettings: Codable, Sendable, Equatable {
     public var memoryBytes: Int = 8 << 20
 
     public init() {}
+
+    /// Whether anything is ever removed.
+    var keepsNotEverything: Bool { keepDays != nil || keepBytes != nil || keepFreeBytes != nil }
 
     public enum CodingKeys: String, CodingKey, CaseIterable {
         case rotateBytes = "rotate_bytes"

@@ -279,9 +279,7 @@ struct LogWriter {
         let isOld = settings.rotateHours.map { age >= $0 } ?? false
         guard isOld || log.size + Int64(line.bytes.count) > settings.rotateBytes else { return }
         try synchronize()
-        let digits = String(first.sequence)
-        let number = String(repeating: "0", count: max(0, 12 - digits.count)) + digits
-        try files.rename(paths.active, to: paths.active + "." + number)
+        try files.rename(paths.active, to: paths.putAside(first: first.sequence))
         closeLog()
         _ = try openLog()
         if openStories.isComplete {

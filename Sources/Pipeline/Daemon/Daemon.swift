@@ -52,6 +52,7 @@ public final class Daemon: @unchecked Sendable {
         control.sync {
             warnOfMissingSecrets()
             fleet.apply(configuration, old: nil, surroundings)
+            putFormerLogsAside()
             services.apply(configuration, secrets: surroundings.secrets)
             startTimers()
             notifier.ready(status: statusLine)
@@ -100,6 +101,7 @@ public final class Daemon: @unchecked Sendable {
             }
             fleet.apply(new, old: startsAnew ? nil : configuration, surroundings)
             configuration = new
+            putFormerLogsAside()
             warnOfMissingSecrets()
             services.apply(new, secrets: surroundings.secrets)
             logger.notice("configuration read again: \(statusLine)")
@@ -117,6 +119,17 @@ public final class Daemon: @unchecked Sendable {
 
     private func warnOfMissingSecrets() {
         for problem in configuration.missingSecrets(surroundings.secrets, file: file) { logger.warning("\(problem)") }
+    }
+
+    /// Retention then covers them. A disk that hangs must not hold the daemon up.
+    private func putFormerLogsAside() {
+        let (storage, settings) = (configuration.storage, configuration.log)
+        let cameras = configuration.cameras.keys.map { CameraID($0) }
+        DispatchQueue.global().async {
+            FormerLogs.putAside(
+                in: storage.directory, stateDirectory: storage.stateDirectory.isEmpty ? nil : storage.stateDirectory,
+                settings: settings, except: cameras)
+        }
     }
 
     // MARK: Timers
