@@ -68,6 +68,13 @@ extension Demuxer {
     /// Whether time-stamps may jump without anything missing: MPEG-TS, RTP and other broadcasts.
     var mayJump: Bool { isLive && !isStill || context.pointee.iformat.pointee.flags & AVFMT_TS_DISCONT != 0 }
 
+    /// Whether the format has time-stamps of its own: JPEGs one after the other and bare streams of a codec have none.
+    var hasTimeStamps: Bool {
+        let format = context.pointee.iformat.pointee
+        return format.flags & AVFMT_NOTIMESTAMPS == 0
+            && !["h264", "hevc", "m4v", "mpegvideo", "obu"].contains(name(format.name))
+    }
+
     /// Microseconds since 1970 at which the recording says it was made.
     var creationTime: Int64? {
         for metadata in [context.pointee.metadata, stream.pointee.metadata] {

@@ -212,6 +212,7 @@ final class Demuxer {
                 // A pipe whose time was up while it was probed ends with the same error again.
                 let isLate = interruption.isPastDeadline || code == hcq_averror_exit()
                 if !location.isRemote, !isLate { return .broken(failure) }
+                if packetCount == 0, !isLate, isBeyondReach { throw .indexAtEnd(location: location.shown) }
                 throw failure.ingestError(at: location, .read, limit: connection.readTimeout, interruption)
             }
             if packet.pointee.stream_index == stream.pointee.index {
@@ -229,6 +230,11 @@ final class Demuxer {
             }
             av_packet_unref(packet)
         }
+    }
+
+    /// Whether this is an MP4 of which the server gives no parts: it has been read to the index at its end.
+    private var isBeyondReach: Bool {
+        name(context.pointee.iformat.pointee.name).hasPrefix("mov,") && context.pointee.pb?.pointee.seekable == 0
     }
 
     /// Whether the network lost something since this was last asked: the last packet, which was put together from what

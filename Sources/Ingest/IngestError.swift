@@ -12,6 +12,8 @@ public enum IngestError: Error, Equatable {
     case unknownFormat(location: String)
     /// The index that an MP4 or MOV file needs was never written: the recording was cut off.
     case missingIndex(location: String)
+    /// The index of an MP4 or MOV file comes after its pictures, and the server gives no parts of files.
+    case indexAtEnd(location: String)
     /// There are streams, but no video among them.
     case noVideo(location: String, streams: [String])
     /// The folder or the pattern names no picture.
@@ -61,6 +63,9 @@ extension IngestError: CustomStringConvertible {
         case .missingIndex(let location):
             "\(location): the recording was cut off before its index (moov) was written; "
                 + "copy the whole file, or record to Matroska or fragmented MP4"
+        case .indexAtEnd(let location):
+            "\(location): the file's index (moov) comes after its pictures and the server gives no parts of files; "
+                + "rewrite it (ffmpeg -i FILE -c copy -movflags +faststart NEW.mp4), or use a server that knows ranges"
         case .noVideo(let location, let streams):
             "\(location): has no video\(streams.isEmpty ? "" : ", only " + streams.joined(separator: ", ")); "
                 + "name a source with a video stream"

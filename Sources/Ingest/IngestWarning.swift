@@ -20,6 +20,8 @@ public enum IngestWarning: Equatable, Sendable {
     case discontinuity(at: StreamTime, jump: Double)
     /// Time-stamps that were missing or out of order, and were made up from the frame rate.
     case repairedTimeStamps(count: Int)
+    /// The stream's time-stamps tell nothing of time: from here on pictures are dated by their arrival (cameras).
+    case datedByArrival
     /// Pictures have another size from here on.
     case sizeChanged(at: StreamTime, from: PixelSize, to: PixelSize)
     /// The stream has another codec from here on.
@@ -72,6 +74,7 @@ extension IngestWarning: CustomStringConvertible {
             "time-stamps jump by \(decimal(jump)) s at \(decimal(at.seconds)) s"
         case .repairedTimeStamps(let count):
             "\(count) time-\(count == 1 ? "stamp was" : "stamps were") missing or out of order"
+        case .datedByArrival: "the time-stamps do not tell the time; from here on pictures are dated by their arrival"
         case .sizeChanged(let at, let from, let to):
             "the picture changes from \(from.width)x\(from.height) to \(to.width)x\(to.height) "
                 + "at \(decimal(at.seconds)) s"

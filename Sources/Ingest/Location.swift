@@ -89,7 +89,7 @@ struct Location {
     var isRealTime: Bool {
         switch kind {
         case .device: true
-        case .url(let scheme): ["rtsp", "rtsps", "rtmp", "rtmps", "rtmpt", "rtp", "udp", "srt"].contains(scheme)
+        case .url(let scheme): ["rtsp", "rtsps", "rtmp", "rtmps", "rtmpt", "rtp", "udp", "tcp", "srt"].contains(scheme)
         default: false
         }
     }

@@ -263,6 +263,8 @@ final class StreamReader {
     /// The declared or estimated average frame rate.
     var framesPerSecond: Double? {
         if demuxer.isStill { return settings.stillFPS }
+        // What libavformat says then is what it makes up.
+        if demuxer.isLive && !demuxer.hasTimeStamps { return nil }
         let stream = demuxer.stream.pointee
         for rate in [stream.avg_frame_rate, stream.r_frame_rate] where rate.num > 0 && rate.den > 0 {
             let value = av_q2d(rate)

@@ -11,6 +11,8 @@ struct Timeline {
         case repaired
         /// A jump of this many microseconds, taken out.
         case jump(Int64)
+
+        var isJump: Bool { if case .jump = self { true } else { false } }
     }
 
     /// A jump forward beyond this is taken out: 10 s where a format may jump (MPEG-TS, RTP), 30 h elsewhere, where a
@@ -93,15 +95,19 @@ struct FrameSampler {
 /// Gives frames of a live stream the wall-clock time at which they were taken, as well as arrival can tell it.
 ///
 /// Packets can be late and never early, so the earliest arrival relative to stream time is the best one; it may rise
-/// slowly since clocks drift. A step of the machine's clock is followed at once.
+/// slowly since clocks drift. When every packet of a minute was late, the stream's clock is slow or stood still. A step of
+/// the machine's clock is followed at once.
 struct ArrivalClock {
     /// Monotonic minus stream time, microseconds.
     private var lag: Int64?
+    /// The least of it since a monotonic time.
+    private var recent: (least: Int64, since: Int64)?
     private var lastMonotonic: Int64 = 0
     private var lastWallOffset: Int64 = 0
     /// How fast the lag may rise: 500 parts in a million.
     private static let drift: Int64 = 2000
     private static let smallestStep: Int64 = 500_000
+    private static let minute: Int64 = 60_000_000
 
     /// - Parameter monotonic: microseconds of the monotonic clock now; `wall` of the wall clock.
     /// - Returns: microseconds since 1970, and how far the wall clock was set since the last frame (0 for less than 0.5
@@ -111,7 +117,7 @@ struct ArrivalClock {
         var step: Int64 = 0
         if let known = lag {
             let risen = known + (monotonic - lastMonotonic) / Self.drift
-            lag = min(monotonic - stream, risen)
+            lag = max(min(monotonic - stream, risen), leastOfAMinute(monotonic - stream, monotonic))
             if abs(wallOffset - lastWallOffset) >= Self.smallestStep { step = wallOffset - lastWallOffset }
         } else {
             lag = monotonic - stream
@@ -121,6 +127,14 @@ struct ArrivalClock {
         return (stream + (lag ?? 0) + wallOffset, step)
     }
 
+    /// The least lag of the minute that ends just now; while none does, one that rules nothing out.
+    private mutating func leastOfAMinute(_ found: Int64, _ monotonic: Int64) -> Int64 {
+        let (least, since) = recent ?? (found, monotonic)
+        let isOver = monotonic - since >= Self.minute
+        recent = isOver ? nil : (min(least, found), since)
+        return isOver ? min(least, found) : .min
+    }
+
     /// Forgets the lag after a discontinuity of the stream.
-    mutating func restart() { lag = nil }
+    mutating func restart() { (lag, recent) = (nil, nil) }
 }

@@ -32,6 +32,7 @@ public final class VideoSource: @unchecked Sendable {
     private var timeline: Timeline
     private var sampler: FrameSampler
     private var arrival = ArrivalClock()
+    private var trust = StampTrust(isLost: false)
     private var lastArrival: Int64?
     private var lastDuration: Int64 = 40_000
     private var lastTime: StreamTime?
@@ -84,6 +85,7 @@ public final class VideoSource: @unchecked Sendable {
                 let ofPicture = waiting.flatMap { _ in Orientation(of: frame) }
                 streamOrientation = ofPicture ?? Orientation(of: reader.demuxer.stream)
                 timeline = Timeline(mayJump: reader.demuxer.mayJump)
+                trust = StampTrust(isLost: reader.demuxer.isLive && !reader.demuxer.hasTimeStamps)
                 // As many are asked for as are wanted.
                 if reader.demuxer.isStill { sampler = FrameSampler(fps: nil) }
                 info = StreamInfo(reader, place, settings, streamOrientation)
@@ -223,8 +225,13 @@ public final class VideoSource: @unchecked Sendable {
         let monotonic = monotonicNanoseconds() / 1000
         let step = info.isLive ? lastArrival.map { monotonic - $0 } ?? lastDuration : lastDuration
         lastArrival = monotonic
-        let (microseconds, finding) = timeline.advance(stamp: stamp.presentation, step: step)
-        if case .jump = finding { arrival.restart() }
+        var (microseconds, finding) = timeline.advance(stamp: trust.isLost ? nil : stamp.presentation, step: step)
+        if trust.isLost { finding = .regular }
+        if info.isLive, trust.note(stream: microseconds, monotonic: monotonic, isJump: finding.isJump) {
+            warn(.datedByArrival)
+            arrival.restart()
+        }
+        if finding.isJump { arrival.restart() }
         var utc = (info.startTimeUTC ?? 0) + microseconds
         var clockStep: Int64 = 0
         if info.isLive {

@@ -100,11 +100,65 @@ import Testing
         #expect(clock.stamp(stream: 400_000, monotonic: 1_380_000, wall: wall + 380_000).utc == wall + 380_000)
     }
 
+    @Test func streamThatStoodStillIsFollowedAfterAMinute() {
+        var clock = ArrivalClock()
+        var late: Int64 = 0
+        for second in 0..<150 {
+            // The camera stops for 8 s and goes on counting as if it had not.
+            let now = Int64(second) * 1_000_000
+            late = now - clock.stamp(stream: second < 10 ? now : now - 8_000_000, monotonic: now, wall: now).utc
+            if second == 20 { #expect(late > 7_900_000) }
+        }
+        #expect((0..<10_000).contains(late), "\(late)")
+    }
+
     @Test func stepOfTheClockIsFollowedAndReported() {
         var clock = ArrivalClock()
         _ = clock.stamp(stream: 0, monotonic: 0, wall: 1_000_000_000)
         let (utc, step) = clock.stamp(stream: 40_000, monotonic: 40_000, wall: 4_600_040_000)
         #expect(step == 3_600_000_000)
         #expect(utc == 4_600_040_000)
+    }
+}
+
+@Suite struct StampTrustTests {
+    /// After how many seconds trust is lost, for a camera of `fps` whose stream runs at `pace`; nil when it never is.
+    private func lost(fps: Int64 = 10, seconds: Int64 = 600, pace: (Int64) -> Double) -> Int64? {
+        var trust = StampTrust(isLost: false)
+        var stream = 0.0
+        for frame in 0..<(seconds * fps) {
+            let now = frame * 1_000_000 / fps
+            stream += pace(now / 1_000_000) * 1_000_000 / Double(fps)
+            if trust.note(stream: Int64(stream), monotonic: now, isJump: false) { return now / 1_000_000 }
+        }
+        return nil
+    }
+
+    @Test func camerasThatCountPicturesTheyDoNotTakeAreDatedByArrival() {
+        #expect(lost { _ in 0.5 } == 90)
+        #expect(lost { _ in 5 } == 90)
+        #expect(lost { $0 < 300 ? 1 : 0.5 }.map { (330...400).contains($0) } == true)
+    }
+
+    @Test func soundClocksLateSegmentsAndOnePauseAreBelieved() {
+        #expect(lost { _ in 1.02 } == nil)
+        // Half a minute that the server had kept comes at once.
+        #expect(lost { $0 < 1 ? 31 : 1 } == nil)
+        // HLS: ten seconds at a time.
+        #expect(lost { $0 % 10 == 0 ? 10 : 0.0001 } == nil)
+        #expect(lost { (100..<125).contains($0) ? 0.0001 : 1 } == nil)
+    }
+
+    @Test func manyJumpsInAMinuteAreTooMany() {
+        func jumps(every seconds: Int64) -> Bool {
+            var trust = StampTrust(isLost: false)
+            for second in 0..<300 {
+                let now = Int64(second) * 1_000_000
+                _ = trust.note(stream: now, monotonic: now, isJump: Int64(second) % seconds == 0)
+            }
+            return trust.isLost
+        }
+        #expect(jumps(every: 5))
+        #expect(!jumps(every: 10))
     }
 }

@@ -39,6 +39,23 @@ import Testing
         #expect(Set(reading.frames.map(\.hash)).count >= 9)
     }
 
+    // libavformat dates them for 25 frames a second, whatever comes.
+    @Test func jpegsOfACameraAreDatedByTheirArrival() throws {
+        let reading = try Reading(server.address + "live.mjpg?fps=5", settings, limit: 8)
+        #expect(reading.info.fps == nil)
+        // What came while the stream was probed is read at once.
+        let steps = zip(reading.milliseconds, reading.milliseconds.dropFirst()).map { $1 - $0 }
+        #expect(steps.suffix(3).reduce(0, +) > 400, "\(steps)")
+        #expect(reading.warnings == [])
+    }
+
+    @Test func fileWhoseIndexCannotBeReachedIsToldAsSuch() throws {
+        try ffmpeg("-i", folder.file("a.mp4"), "-c", "copy", folder.file("late.mp4"))
+        #expect(throws: IngestError.indexAtEnd(location: server.address + "late.mp4")) {
+            _ = try Reading(server.address + "late.mp4", settings)
+        }
+    }
+
     @Test(arguments: ["next.jpg", "next", "next.jpg?user=a&password=b&x=1"])
     func aSinglePictureIsAskedForAgainAndAgain(path: String) throws {
         let address = path.contains("user=") ? server.address.replacing("http://", with: "http://a:b@") : server.address

@@ -162,7 +162,7 @@ final class CameraSession {
         case .noSuchStream, .notFound: Failure(reason: "not_found", text: error.description)
         case .cannotConnect: Failure(reason: "unreachable", text: error.description)
         case .connectionLost: Failure(reason: "closed", text: error.description)
-        case .noVideo, .noDecoder, .unknownFormat, .nothingDecoded, .emptyFile, .isText, .missingIndex:
+        case .noVideo, .noDecoder, .unknownFormat, .nothingDecoded, .emptyFile, .isText, .missingIndex, .indexAtEnd:
             Failure(reason: "no_usable_video", text: error.description)
         default: Failure(reason: "failed", text: error.description)
         }
