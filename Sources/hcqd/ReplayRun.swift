@@ -19,7 +19,9 @@ struct ReplayRun {
         // A reader that goes away is an error that is told, not a signal that kills.
         signal(SIGPIPE, SIG_IGN)
         let replay = Replay(options)
-        let watch = SignalWatch([SIGINT, SIGTERM, SIGHUP]) { number in
+        // Who is started with nohup stays when the terminal goes.
+        let hangUp = SignalWatch.isIgnored(SIGHUP) ? [] : [SIGHUP]
+        let watch = SignalWatch([SIGINT, SIGTERM] + hangUp) { number in
             SignalWatch.restoreDefault(number)
             replay.stop()
         }

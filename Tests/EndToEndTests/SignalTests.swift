@@ -2,8 +2,30 @@ import Foundation
 import TestTools
 import Testing
 
-/// Signals that come while the daemon starts.
+/// Signals at odd moments.
 @Suite struct SignalTests {
+    @Test func aReplayThatNohupStartedOutlivesItsTerminal() throws {
+        let folder = try Scratch()
+        _ = try Hcqd.model(in: folder)
+        try folder.ffmpeg("-f", "lavfi", "-i", "testsrc2=size=320x240:rate=5:duration=4", "clip.avi")
+        // It reads a pipe that is closed after the signal.
+        let script = """
+            mkfifo clip
+            nohup "$0" --replay clip --camera door --model net.safetensors --output out 2>journal >/dev/null &
+            exec 3>clip
+            head -c 20000 clip.avi >&3
+            sleep 1
+            kill -HUP $!
+            tail -c +20001 clip.avi >&3
+            exec 3>&-
+            wait $!
+            """
+        let outcome = try Hcqd.run(
+            "/usr/bin/timeout", ["-k", "1", "60", "/bin/sh", "-c", script, Hcqd.binary.path], in: folder)
+        let journal = String(decoding: try folder.data("journal"), as: UTF8.self)
+        #expect(outcome.status == 0, "\(journal)\(outcome.errors)")
+    }
+
     /// The configuration comes through a pipe that keeps the daemon in its start until the signals were sent; the file that
     /// takes the pipe's place has a camera more.
     @Test func whatIsAskedForDuringStartUpIsDoneAfterIt() throws {

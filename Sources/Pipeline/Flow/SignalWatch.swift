@@ -54,6 +54,14 @@ public final class SignalWatch: @unchecked Sendable {
         for source in sources { source.cancel() }
     }
 
+    /// Whether a signal has no effect, such as SIGHUP for what nohup started.
+    public static func isIgnored(_ number: Int32) -> Bool {
+        var action = sigaction()
+        sigaction(number, nil, &action)
+        let (found, ignored) = (action.__sigaction_handler.sa_handler, SIG_IGN)
+        return unsafeBitCast(found, to: Int.self) == unsafeBitCast(ignored, to: Int.self)
+    }
+
     /// Gives a signal its default action back, so that a second Ctrl-C ends the process at once.
     public static func restoreDefault(_ number: Int32) { signal(number, SIG_DFL) }
 }
