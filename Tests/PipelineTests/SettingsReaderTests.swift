@@ -147,6 +147,8 @@ private func problems<T: Codable>(_ yaml: String, defaults: T) -> [String] {
 
     @Test func brokenYAMLIsToldByItsLine() {
         #expect(problems("a: [1, 2\nb: 3\n", defaults: Sample()).first?.hasPrefix("f.yaml:2:") == true)
+        let open = problems("flag: true\nurl: \"a\ninner: {url: c}\n", defaults: Sample()).first ?? ""
+        #expect(open.contains("begins in line 2"), "\(open)")
         #expect(
             problems("flag: true\nurl: a\ninner:\n  url: c\nurl: b\n", defaults: Sample()) == [
                 "f.yaml:5: this is no YAML: the same key twice: url; keep one of them"

@@ -84,9 +84,9 @@ enum ConfigurationFile {
     private static func problem(_ error: any Error, in yaml: String, file: String) -> ConfigurationProblem {
         let (line, text): (Int?, String) =
             switch error as? YamlError {
-            case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
-                .composer(_, let problem, let mark, _):
-                (mark.line, problem)
+            case .scanner(let context, let problem, let mark, _), .parser(let context, let problem, let mark, _),
+                .composer(let context, let problem, let mark, _):
+                (mark.line, problem + (context.map { begun($0, by: mark) } ?? ""))
             case .duplicatedKeysInMapping(let duplicates, let context):
                 (
                     duplicates.compactMap { secondLine(of: $0, from: context.mark, in: yaml) }.min()
@@ -99,6 +99,12 @@ enum ConfigurationFile {
         return ConfigurationProblem(
             file: file, line: line, path: "", found: "this is no YAML: \(text)\(advice(text, line: line, in: yaml))",
             allowed: "")
+    }
+
+    /// Where what is wrong begins, when that is not the line in which the parser noticed: quotes and brackets left open.
+    private static func begun(_ context: YamlError.Context, by mark: Mark) -> String {
+        guard context.mark.line != mark.line else { return "" }
+        return " (\(context.text.trimmingCharacters(in: .whitespaces)) that begins in line \(context.mark.line))"
     }
 
     /// Where a key of the mapping that begins at `mark` stands for the second time; nil when both stand in one line.
