@@ -88,6 +88,7 @@ let package = Package(
             dependencies: [
                 "Pipeline", "Scene", "Events", "Ingest", "TestTools",
                 .product(name: "Yams", package: "Yams"),
+                .product(name: "FlyingFox", package: "FlyingFox"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: room),

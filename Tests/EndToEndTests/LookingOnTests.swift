@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import TestTools
 import Testing
 
@@ -56,6 +57,34 @@ import Testing
         let ending = daemon.stop()
         #expect(ending.status == 0)
         #expect(ending.seconds < 5)
+    }
+
+    @Test func whoAsksForTooMuchIsSentAwayAndHoldsNobodyUp() throws {
+        let daemon = try LiveDaemon(cameras: "", in: folder)
+        let began = Date()
+        let long = "X: " + String(repeating: "a", count: 100_000)
+        for _ in 0..<4 { #expect(try answer(daemon, "cameras", long) == "431") }
+        #expect(try answer(daemon, "cameras", "Content-Length: 5") == "200")
+        // More than there is room for, all of them silent.
+        let crowd = (0..<300).map { _ in connect(to: daemon.port) }
+        #expect(crowd.allSatisfy { $0 >= 0 })
+        #expect(daemon.get("healthz") == "ok\n")
+        for descriptor in crowd { close(descriptor) }
+        #expect(Date().timeIntervalSince(began) < 15)
+        #expect(daemon.stop().status == 0)
+    }
+
+    private func connect(to port: Int) -> Int32 {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        (address.sin_family, address.sin_port) = (sa_family_t(AF_INET), UInt16(port).bigEndian)
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        let code = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        return code == 0 ? descriptor : -1
     }
 
     @Test func aCameraThatGivesOnePictureAtATimeIsOneStream() throws {

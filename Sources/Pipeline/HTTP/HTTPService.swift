@@ -1,5 +1,4 @@
 internal import Dispatch
-internal import FlyingFox
 internal import FlyingSocks
 internal import Foundation
 internal import Logging
@@ -20,26 +19,20 @@ struct HTTPSubjects: Sendable {
 /// The HTTP server: `/healthz`, `/metrics`, `/cameras`, `/events` and the live page.
 final class HTTPService: Sendable {
     private let task: Task<Void, Never>
-    private let server: HTTPServer
+    private let stopped = DispatchSemaphore(value: 0)
 
     /// Starts listening; a port that is taken is tried again every 5 s.
     init(_ settings: HTTPSettings, token: String, subjects: HTTPSubjects, logger: DaemonLogger) {
         let pages = HTTPPages(settings, token: token, subjects: subjects)
-        let server = HTTPServer(
-            config: .init(
-                address: Self.address(settings), timeout: 30, logger: .disabled),
-            handler: ClosureHTTPHandler { await pages.answer($0) })
-        self.server = server
+        let listener = HTTPListener(address: Self.address(settings)) { await pages.answer($0) }
+        let stopped = stopped
         task = Task {
+            defer { stopped.signal() }
             var reports = RepeatedReports(interval: 60)
-            let news = Task {
-                while !(await server.isListening) { try await Task.sleep(for: .milliseconds(20)) }
-                let port = await server.listeningAddress.flatMap(Self.port) ?? UInt16(clamping: settings.port)
-                logger.notice("http: listening on \(settings.address):\(port)")
-            }
-            defer { news.cancel() }
             while !Task.isCancelled {
-                do { try await server.run() } catch {
+                do {
+                    try await listener.run { logger.notice("http: listening on \(settings.address):\($0)") }
+                } catch {
                     if Task.isCancelled { return }
                     var reason = "\(error)"
                     if case SocketError.failed(_, _, let message)? = error as? SocketError { reason = message }
@@ -51,20 +44,8 @@ final class HTTPService: Sendable {
         }
     }
 
-    private static func port(_ address: Socket.Address) -> UInt16? {
-        switch address {
-        case .ip4(_, let port), .ip6(_, let port): port
-        default: nil
-        }
-    }
-
     func stop() {
         task.cancel()
-        let stopped = DispatchSemaphore(value: 0)
-        Task {
-            await server.stop(timeout: 0)
-            stopped.signal()
-        }
         _ = stopped.wait(timeout: .now() + 0.5)
     }
 

@@ -1,7 +1,6 @@
 internal import Dispatch
 internal import Events
 internal import FlyingFox
-internal import FlyingSocks
 internal import Foundation
 internal import Rendering
 internal import Scene
@@ -55,23 +54,16 @@ public struct ZoneDesk: Sendable {
         let token = settings.isLoopback ? "" : UUID().uuidString.lowercased()
         let gate = HTTPGate(address: address, token: token)
         let pages = pages
-        let server = HTTPServer(
-            config: .init(address: HTTPService.address(settings), timeout: 30, logger: .disabled),
-            handler: ClosureHTTPHandler { await $0.answered { await Self.answer($0, pages, gate) } })
-        Task {
-            try await server.waitUntilListening()
-            let found: UInt16? =
-                switch await server.listeningAddress {
-                case .ip4(_, let port)?, .ip6(_, let port)?: port
-                default: nil
-                }
-            let host = address.contains(":") ? "[\(address)]" : address
-            onReady("http://\(host):\(found.map(Int.init) ?? port)/" + (token.isEmpty ? "" : "?token=\(token)"))
+        let listener = HTTPListener(address: HTTPService.address(settings)) { request in
+            await request.answered { await Self.answer($0, pages, gate) }
         }
+        let host = address.contains(":") ? "[\(address)]" : address
         let ended = DispatchSemaphore(value: 0)
         let failure = Mutex("")
         Task {
-            do { try await server.run() } catch { failure.withLock { $0 = "\(error)" } }
+            do {
+                try await listener.run { onReady("http://\(host):\($0)/" + (token.isEmpty ? "" : "?token=\(token)")) }
+            } catch { failure.withLock { $0 = "\(error)" } }
             ended.signal()
         }
         ended.wait()
