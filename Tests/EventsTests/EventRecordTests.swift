@@ -1,3 +1,4 @@
+internal import Foundation
 internal import Scene
 internal import Testing
 
@@ -6,6 +7,15 @@ internal import Testing
 @Suite struct EventRecordTests {
     private func line(_ event: Event) -> String {
         String(decoding: EventRecord.line(event, sequence: 7, clock: .epoch), as: UTF8.self)
+    }
+
+    @Test func theSchemaKnowsEveryType() throws {
+        let url = JSONSchema.root.appending(path: "Config/event.schema.json")
+        let schema = try #require(try JSONSerialization.jsonObject(with: Data(contentsOf: url)) as? [String: Any])
+        let cases = try #require(schema["allOf"] as? [[String: [String: Any]]])
+        let types = cases.compactMap { ($0["if"]?["properties"] as? [String: [String: Any]])?["type"] }
+        let names = types.flatMap { ($0["enum"] as? [String] ?? []) + ([$0["const"]].compactMap { $0 as? String }) }
+        #expect(names.sorted() == EventRecord.types.sorted())
     }
 
     @Test func writesKeysInOrderWithFixedDecimals() {

@@ -170,6 +170,40 @@ internal import TestTools
         #expect(try lines().map(\.seq) == [2])
     }
 
+    @Test func makesItsStateDirectoryAgain() throws {
+        var log = try open()
+        disk.removeDirectory("/state")
+        log.ring.append([Made.start(1, at: 0)])
+        log.writer.work(now: 0)
+        log.writer.close(nextOrdinal: 2, now: 1)
+        #expect(log.writer.failure == nil)
+        #expect(disk.content("/state/door.state.json") != nil)
+    }
+
+    @Test mutating func aClockThatIsSetForwardMakesNothingOldForAnHour() throws {
+        let old = "/log/door.jsonl.000000000001"
+        let (minute, day): (Int64, Int64) = (60_000_000, 86_400_000_000)
+        disk.put(old, EventRecord.line(Made.start(1, at: 0), sequence: 1, clock: .wall), modified: 0)
+        disk.clock = day
+        settings.keepDays = 30
+        var log = try open()
+        disk.clock += 400 * day
+        for time in [0, 11, 22, 59] {
+            log.writer.work(now: Int64(time) * minute)
+            #expect(disk.content(old) != nil)
+        }
+        log.writer.work(now: 70 * minute)
+        #expect(disk.content(old) == nil)
+    }
+
+    @Test func aLogThatBeganWhileTheClockWasAheadIsPutAside() throws {
+        var log = try open()
+        log.ring.append([Made.start(1, at: 400 * 86_400), Made.update(1, at: 0), Made.end(1, at: 86_300)])
+        log.writer.work(now: 0)
+        #expect(try lines(paths.active + ".000000000001").map(\.seq) == [1])
+        #expect(try lines().map(\.seq) == [2, 3])
+    }
+
     @Test func aTruncatedCopyLeavesAHoleAndNoTornLine() throws {
         var log = try open()
         log.ring.append([Made.start(1, at: 0)])

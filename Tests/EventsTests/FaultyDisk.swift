@@ -25,6 +25,7 @@ final class FaultyDisk: FileSystem {
         var dirty: [Bool] = []
         var durable: [UInt8] = []
         var modified: Int64 = 0
+        var device: UInt64 = 1
     }
 
     private struct State {
@@ -40,6 +41,8 @@ final class FaultyDisk: FileSystem {
         var isDead = false
         var clock: Int64 = 0
         var plan = Plan()
+        /// Of files that are made from now on.
+        var device: UInt64 = 1
         /// Files that nobody can change any more.
         var broken: Set<Int> = []
     }
@@ -56,6 +59,9 @@ final class FaultyDisk: FileSystem {
         get { state.withLock { $0.clock } }
         set { state.withLock { $0.clock = newValue } }
     }
+
+    /// Another disk is there from now on: `removeDirectory` takes what was on the old one.
+    func replaceDevice() { state.withLock { $0.device += 1 } }
 
     var names: [String] { state.withLock { $0.names.keys.sorted() } }
 
@@ -117,7 +123,7 @@ final class FaultyDisk: FileSystem {
                     throw SystemFailure(call: "open", path: path, code: ENOENT)
                 }
                 state.names[path] = state.nextNode
-                state.nodes[state.nextNode] = Node()
+                state.nodes[state.nextNode] = Node(device: state.device)
                 state.nextNode += 1
             } else if flags & O_EXCL != 0 {
                 throw SystemFailure(call: "open", path: path, code: EEXIST)
@@ -230,7 +236,8 @@ final class FaultyDisk: FileSystem {
             guard let number = state.descriptors[descriptor]?.node, let node = state.nodes[number] else {
                 throw SystemFailure(call: "fstat", path: path, code: EBADF)
             }
-            return FileFacts(device: 1, inode: UInt64(number), size: Int64(node.data.count), modified: node.modified)
+            return FileFacts(
+                device: node.device, inode: UInt64(number), size: Int64(node.data.count), modified: node.modified)
         }
     }
 
@@ -240,7 +247,8 @@ final class FaultyDisk: FileSystem {
                 return FileFacts(device: 1, inode: 0, size: 0, modified: 0, isDirectory: true)
             }
             guard let number = state.names[path], let node = state.nodes[number] else { return nil }
-            return FileFacts(device: 1, inode: UInt64(number), size: Int64(node.data.count), modified: node.modified)
+            return FileFacts(
+                device: node.device, inode: UInt64(number), size: Int64(node.data.count), modified: node.modified)
         }
     }
 

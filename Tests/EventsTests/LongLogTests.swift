@@ -92,6 +92,33 @@ internal import TestTools
         try log.close(nextOrdinal: 2)
     }
 
+    @Test func anotherDiskInTheOldOnesPlaceIsTold() throws {
+        let news = Mutex<[LogNews]>([])
+        @Sendable func note(_ one: LogNews) { news.withLock { $0.append(one) } }
+        var log = EventLog(try open(), camera: Made.camera, isLive: true, files: disk, onNews: note)
+        log.append([Made.start(1, at: 0)])
+        log.flush()
+        disk.removeDirectory("/log")
+        log.append([Made.end(1, at: 1)])
+        log.flush()
+        #expect(news.withLock { $0 } == [], "the same disk")
+        disk.removeDirectory("/log")
+        disk.replaceDevice()
+        for second in 2..<4 {
+            log.append([Made.end(1, at: Double(second))])
+            log.flush()
+        }
+        #expect(news.withLock { $0 } == [.moved(directory: "/log")])
+        try log.close(nextOrdinal: 2)
+        disk.removeDirectory("/log")
+        for _ in 0..<2 {
+            log = EventLog(try open(), camera: Made.camera, isLive: true, files: disk, onNews: note)
+            log.append([Made.end(1, at: 5)])
+            try log.close(nextOrdinal: 2)
+        }
+        #expect(news.withLock { $0 } == [.moved(directory: "/log"), .absent(directory: "/log", next: 5)])
+    }
+
     @Test func newsCountWhatWasLost() throws {
         let news = Mutex<[LogNews]>([])
         let log = EventLog(try open(memoryBytes: 2000), camera: Made.camera, isLive: true, files: disk) { one in

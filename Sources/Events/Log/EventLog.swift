@@ -13,7 +13,7 @@ public enum EventLogError: Error, Equatable, CustomStringConvertible {
         switch self {
         case .locked(let path):
             "event log \(path): another process writes it; stop that one, or choose another output directory"
-        case .system(let failure): "event log: \(failure)"
+        case .system(let failure): "event log: \(failure)\(failure.advice)"
         }
     }
 }
@@ -26,14 +26,25 @@ public enum LogNews: Sendable, Equatable, CustomStringConvertible {
     case works(lost: Int)
     /// Old files cannot be removed.
     case retentionFails(SystemFailure)
+    /// The directory is on another file system than before.
+    case moved(directory: String)
+    /// The state tells of lines, and the directory has none of them.
+    case absent(directory: String, next: UInt64)
 
     public var description: String {
         switch self {
         case .failing(let failure) where failure.call == "flock":
             "event log: another process has taken \(failure.path), whose file was removed; lines wait in memory until it is gone"
-        case .failing(let failure): "event log: \(failure); lines wait in memory until the disk takes them"
+        case .failing(let failure):
+            "event log: \(failure); lines wait in memory until the disk takes them\(failure.advice)"
         case .works(let lost): "event log: the disk takes lines again, \(lost == 0 ? "none was" : "\(lost) were") lost"
         case .retentionFails(let failure): "event log: old files cannot be removed: \(failure)"
+        case .moved(let directory):
+            "event log: \(directory) is on another file system than before, and lines go there; "
+                + "if a disk was unmounted, mount it again, and hcqd goes on writing on it"
+        case .absent(let directory, let next):
+            "event log: \(directory) has none of this camera's logs; a new one begins with number \(next); "
+                + "if they lie on a disk that is not mounted, mount it"
         }
     }
 }
@@ -73,6 +84,8 @@ public final class EventLog: @unchecked Sendable {
     private let onNews: @Sendable (LogNews) -> Void
     /// On `queue` only: of `ring`, when the disk failed.
     private var lostBefore = 0
+    /// On `queue` only: of the writer's moves, those that were told.
+    private var movesTold = 0
 
     /// The first ordinal that the camera's tracker may give.
     public let firstOrdinal: UInt64
@@ -110,6 +123,7 @@ public final class EventLog: @unchecked Sendable {
         call = isLive ? DispatchSource.makeUserDataAddSource(queue: queue) : nil
         (ring, writer) = (opening.ring, opening.writer)
         (firstOrdinal, recovered, cutBytes) = (opening.firstOrdinal, opening.recovered, opening.cutBytes)
+        if opening.isAbsent { onNews(.absent(directory: writer.paths.directory, next: opening.firstSequence)) }
         noteFailures()
         startWriting()
     }
@@ -194,6 +208,8 @@ public final class EventLog: @unchecked Sendable {
             onNews(.works(lost: ring.load.totalLost - lostBefore))
         }
         if let failure = now.retention, failure.code != before.retention?.code { onNews(.retentionFails(failure)) }
+        if writer.moves != movesTold { onNews(.moved(directory: writer.paths.directory)) }
+        movesTold = writer.moves
     }
 
     /// A daemon's log is written as lines come, and synchronised in time.

@@ -34,6 +34,13 @@ public enum EventRecord {
         }
     }
 
+    /// Every `type` that a line may have.
+    public static let types =
+        [
+            "start", "update", "end", "zone_entered", "zone_left", "loitering", "line_crossed", "occupancy", "posture",
+            "stats", "events_dropped",
+        ] + CameraChange.State.allCases.map(\.rawValue)
+
     /// The `type` of an event's line.
     public static func type(of kind: Event.Kind) -> String {
         switch kind {

@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// A call to the operating system that failed, with what it was asked to do.
 public struct SystemFailure: Error, Equatable, CustomStringConvertible {
     public let call: String
@@ -12,6 +14,11 @@ public struct SystemFailure: Error, Equatable, CustomStringConvertible {
     }
 
     public var description: String { "\(call) \(path): \(errorText(code))" }
+
+    /// What to do about it, where that is not the disk's own trouble.
+    var advice: String {
+        code == EROFS ? "; a service can write only where its unit says ReadWritePaths=, see systemctl edit hcqd" : ""
+    }
 }
 
 /// What one file is and how large, to notice that a path now leads elsewhere.

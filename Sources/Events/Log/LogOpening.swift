@@ -11,6 +11,10 @@ struct LogOpening {
     let recovered: [Event]
     /// Bytes of a torn line that were cut.
     let cutBytes: Int
+    /// The number of this session's first line.
+    let firstSequence: UInt64
+    /// The state tells of lines, and there is no log.
+    let isAbsent: Bool
 
     /// Takes the lock, cuts a torn line, ends what a crash left open, and sets numbers aside for this session.
     /// - Throws: when another process has the log, or it cannot be read.
@@ -23,6 +27,7 @@ struct LogOpening {
             let old = try paths.state.flatMap { path throws(SystemFailure) in try LogState.read(path, files) }
             let recovery = try LogRecovery(paths, camera: camera, state: old, files: files)
             (recovered, cutBytes) = (recovery.missing, recovery.cutBytes)
+            (firstSequence, isAbsent) = (recovery.nextSequence, recovery.isEmpty && recovery.nextSequence > 1)
             var state = old ?? LogState()
             firstOrdinal = max(state.nextOrdinal, recovery.nextOrdinal)
             state.nextOrdinal = firstOrdinal + LogWriter.ordinalBlock
@@ -47,7 +52,7 @@ struct LogOpening {
             throw .system(error)
         }
         let settings = LogSettings()
-        (firstOrdinal, recovered, cutBytes) = (1, [], 0)
+        (firstOrdinal, recovered, cutBytes, firstSequence, isAbsent) = (1, [], 0, 1, false)
         ring = LineRing(camera: camera, clock: clock, nextSequence: 1, byteLimit: settings.memoryBytes)
         writer = LogWriter(ring: ring, paths: paths, settings: settings, state: LogState(), lock: lock, files: files)
     }

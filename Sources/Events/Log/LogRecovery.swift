@@ -13,6 +13,8 @@ struct LogRecovery {
     private(set) var nextOrdinal: UInt64 = 1
     /// Bytes of a torn line that were cut off.
     private(set) var cutBytes = 0
+    /// There is no log, not even an empty one.
+    private(set) var isEmpty = true
 
     private let files: any FileSystem
     private let camera: CameraID
@@ -33,6 +35,7 @@ struct LogRecovery {
             cutBytes = try Self.cutTornLine(paths.active, files).bytes
             logs.append(paths.active)
         }
+        isEmpty = logs.isEmpty
         for log in try logs[startIndex(in: logs)...] { try read(log) }
         if let last, last.sequence + 1 >= session {
             nextSequence = last.sequence + 1

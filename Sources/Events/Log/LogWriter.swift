@@ -8,7 +8,7 @@ internal import Scene
 /// on it, never what is written.
 struct LogWriter {
     let ring: LineRing
-    private let paths: LogPaths
+    let paths: LogPaths
     private let settings: LogSettings
     private let files: any FileSystem
     private var log: OpenLog?
@@ -18,7 +18,14 @@ struct LogWriter {
     private var again: [LineRing.Line] = []
     private(set) var failure: (cause: SystemFailure, at: Int64)?
     private(set) var retentionFailure: SystemFailure?
+    /// Of the file system that the log was last opened on, and how often it was another one than before.
+    private var device: UInt64?
+    private(set) var moves = 0
     private var nextSweep: Int64 = .min
+    /// The wall clock minus the monotonic one.
+    private var clockOffset: Int64?
+    /// When the wall clock was last set forward, monotonic.
+    private var setForwardAt: Int64?
     private var state: LogState
     private var stateIsDue = false
     private var openStories = OpenStories()
@@ -32,6 +39,9 @@ struct LogWriter {
     static let syncPace: Int64 = 500_000
     /// Old files are looked for this often, after a rotation, and when the disk is full. Microseconds.
     static let sweepPace: Int64 = 600_000_000
+    /// A clock that was set forward by more than a minute may be wrong: for an hour no file is too old. Microseconds.
+    private static let smallestStep: Int64 = 60_000_000
+    private static let clockPace: Int64 = 3_600_000_000
     /// So many ordinals are set aside at a time.
     static let ordinalBlock: UInt64 = 200
     /// So many sequence numbers.
@@ -82,6 +92,7 @@ struct LogWriter {
     /// Writes what waits; after a failure not before a second has passed, unless `isLast`.
     /// - Parameter isLast: synchronises at once, and tries also right after a failure.
     mutating func work(now: Int64, isLast: Bool = false) {
+        noteClock(now: now)
         if let failure, now - failure.at < Self.pace, !isLast { return }
         do {
             try noticeReplacement()
@@ -195,6 +206,8 @@ struct LogWriter {
         var opened = OpenLog(descriptor: descriptor, facts: facts, size: facts.size)
         if facts.size > 0 { opened.first = try firstLine(descriptor) }
         log = opened
+        if let device, device != facts.device { moves += 1 }
+        device = facts.device
         return opened
     }
 
@@ -276,7 +289,8 @@ struct LogWriter {
     private mutating func rotateIfDue(before line: LineRing.Line) throws(SystemFailure) {
         guard paths.state != nil, let log, let first = log.first, log.sent == 0 else { return }
         let age = Double(line.event.time.utcMicroseconds - first.utc) / 3.6e9
-        let isOld = settings.rotateHours.map { age >= $0 } ?? false
+        // Also one that began while the clock was ahead: it would not be old for as long.
+        let isOld = settings.rotateHours.map { abs(age) >= $0 } ?? false
         guard isOld || log.size + Int64(line.bytes.count) > settings.rotateBytes else { return }
         try synchronize()
         try files.rename(paths.active, to: paths.putAside(first: first.sequence))
@@ -293,10 +307,18 @@ struct LogWriter {
         let isFull = failure.map { $0.cause.code == ENOSPC || $0.cause.code == EDQUOT } ?? false
         guard paths.state != nil, now >= nextSweep || isFull else { return }
         nextSweep = now + Self.sweepPace
+        var settings = settings
+        if let setForwardAt, now - setForwardAt < Self.clockPace { settings.keepDays = nil }
         do {
             try LogRetention(paths: paths, settings: settings, files: files).sweep()
             retentionFailure = nil
         } catch { retentionFailure = error }
+    }
+
+    private mutating func noteClock(now: Int64) {
+        let offset = files.utcNow() - now
+        if let clockOffset, offset - clockOffset > Self.smallestStep { setForwardAt = now }
+        clockOffset = offset
     }
 
     // MARK: State
@@ -317,7 +339,12 @@ struct LogWriter {
     }
 
     private mutating func writeState() throws(SystemFailure) {
-        if let path = paths.state { try state.write(path, files) }
+        if let path = paths.state {
+            do { try state.write(path, files) } catch  where error.code == ENOENT {
+                try files.makeDirectory(LogPaths.split(path).directory)
+                try state.write(path, files)
+            }
+        }
         stateIsDue = false
     }
 }
