@@ -58,6 +58,16 @@ private func problems(_ yaml: String) throws -> [String] {
             "http: {enabled: true, address: 0.0.0.0}",
             "f.yaml:1: http.token: found nothing; allowed: a bearer token, because address 0.0.0.0 can be reached from other machines"
         ),
+        (
+            "mqtt: {host: 'mqtt://broker:1883'}",
+            "f.yaml:1: mqtt.host: found 'mqtt://broker:1883'; allowed: a name or an address alone; "
+                + "the port stands in mqtt.port, TLS comes with mqtt.ca_file"
+        ),
+        (
+            "hooks: {types: [strat]}",
+            "f.yaml:1: hooks.types: found 'strat'; allowed: \(EventRecord.types.joined(separator: ", "))"
+                + "; did you mean 'start'?"
+        ),
         ("mqtt: {port: 70000}", "f.yaml:1: mqtt.port: found 70000; allowed: 1...65535"),
         ("storage: {directory: here}", "f.yaml:1: storage.directory: found 'here'; allowed: a path that starts with /"),
         (
@@ -126,6 +136,20 @@ private func problems(_ yaml: String) throws -> [String] {
     ])
     func valuesOutOfRangeAreRefused(yaml: String, expected: String) throws {
         #expect(try problems(yaml).joined(separator: "\n") == expected)
+    }
+
+    @Test func programsThatCannotBeRunAreTold() {
+        var configuration = Configuration()
+        configuration.hooks.command = ["/nowhere/tell.sh", "-v"]
+        #expect(
+            configuration.missingFiles(file: "f.yaml").map(\.description) == [
+                "f.yaml: hooks.command: found '/nowhere/tell.sh', which cannot be run here; "
+                    + "allowed: a program and its arguments"
+            ])
+        for command in ["/bin/sh", "found-in-PATH"] {
+            configuration.hooks.command = [command]
+            #expect(configuration.missingFiles(file: "f.yaml").isEmpty)
+        }
     }
 
     @Test func everyMistakeIsToldAtOnceAndOnce() throws {

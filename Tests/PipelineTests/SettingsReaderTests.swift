@@ -80,7 +80,7 @@ private func problems<T: Codable>(_ yaml: String, defaults: T) -> [String] {
                 "f.yaml:2: flag: found 'maybe'; allowed: true or false",
                 "f.yaml:4: inner.long_name: found '1.5'; allowed: a whole number",
                 "f.yaml:5: inner.ratio: found 'much'; allowed: a number",
-                "f.yaml:6: list: found '3'; allowed: a list",
+                "f.yaml:6: list: found '3'; allowed: a list: [ONE, ANOTHER]",
                 "f.yaml:7: url: found a list; allowed: text",
             ])
     }

@@ -73,19 +73,30 @@ public struct Configuration: Codable, Sendable, Equatable, CheckedSettings {
         places += cameras.sorted { $0.key < $1.key }.filter { urlScheme(of: $0.value.url) == nil }.map {
             (["cameras", $0.key, "url"], $0.value.url)
         }
-        return places.compactMap { path, name in
-            if name.isEmpty || name.contains(where: { "*?[$".contains($0) })
-                || FileManager.default.isReadableFile(atPath: name)
-            {
-                return nil
-            }
-            let isCamera = path.first == "cameras"
-            return ConfigurationProblem(
-                file: file, line: nil, path: path.joined(separator: "."),
-                found: "'\(redactedURL(name))', which cannot be read here",
-                allowed: isCamera
-                    ? "a URL like rtsp://HOST/PATH, or the path of a device or file" : "the path of a readable file")
+        var programs: [ConfigurationProblem] = []
+        if let program = hooks.command.first, program.contains("/"),
+            !FileManager.default.isExecutableFile(atPath: program)
+        {
+            programs.append(
+                ConfigurationProblem(
+                    file: file, line: nil, path: "hooks.command", found: "'\(program)', which cannot be run here",
+                    allowed: "a program and its arguments"))
         }
+        return programs
+            + places.compactMap { path, name in
+                if name.isEmpty || name.contains(where: { "*?[$".contains($0) })
+                    || FileManager.default.isReadableFile(atPath: name)
+                {
+                    return nil
+                }
+                let isCamera = path.first == "cameras"
+                return ConfigurationProblem(
+                    file: file, line: nil, path: path.joined(separator: "."),
+                    found: "'\(redactedURL(name))', which cannot be read here",
+                    allowed: isCamera
+                        ? "a URL like rtsp://HOST/PATH, or the path of a device or file" : "the path of a readable file"
+                )
+            }
     }
 
     /// Settings that may hold `${NAME}`, by path.

@@ -1,3 +1,4 @@
+internal import Events
 internal import Glibc
 internal import Ingest
 public import Scene
@@ -79,6 +80,12 @@ public struct MQTTSettings: Codable, Sendable, Equatable, CheckedSettings {
 
     public func problems() -> [SettingProblem] {
         var problems = [SettingProblem.outside(1...65_535, "port", port)].compactMap { $0 }
+        if host.contains("/") || (host.contains(":") && !HTTPSettings.isAddress(host)) {
+            problems.append(
+                SettingProblem(
+                    path: ["host"], found: "'\(redactedURL(host))'",
+                    allowed: "a name or an address alone; the port stands in mqtt.port, TLS comes with mqtt.ca_file"))
+        }
         if prefix.isEmpty || prefix.contains(where: { "+#".contains($0) }) || prefix.hasPrefix("/") {
             problems.append(
                 SettingProblem(path: ["prefix"], found: "'\(prefix)'", allowed: "a topic without +, # and a leading /"))
@@ -109,6 +116,13 @@ public struct HookSettings: Codable, Sendable, Equatable, CheckedSettings {
 
     public func problems() -> [SettingProblem] {
         var problems = [SettingProblem.outside(0.1...300, "timeout_s", timeout, unit: "seconds")].compactMap { $0 }
+        for type in types where !EventRecord.types.contains(type) {
+            let hint = nearestName(to: type, among: EventRecord.types).map { "; did you mean '\($0)'?" } ?? ""
+            problems.append(
+                SettingProblem(
+                    path: ["types"], found: "'\(type)'",
+                    allowed: EventRecord.types.joined(separator: ", ") + hint))
+        }
         if !webhook.isEmpty, !webhook.hasPrefix("http://"), !webhook.hasPrefix("https://") {
             problems.append(
                 SettingProblem(path: ["webhook"], found: "'\(redactedURL(webhook))'", allowed: "an http or https URL"))

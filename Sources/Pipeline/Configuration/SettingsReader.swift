@@ -156,7 +156,8 @@ func kindName(_ type: Any.Type) -> String {
     case is any BinaryInteger.Type: return "a whole number"
     case is any BinaryFloatingPoint.Type: return "a number"
     case is String.Type: return "text"
-    case is any Collection.Type where !(type is any ExpressibleByDictionaryLiteral.Type): return "a list"
+    case is any Collection.Type where !(type is any ExpressibleByDictionaryLiteral.Type):
+        return "a list: [ONE, ANOTHER]"
     default: return caseNames(type) ?? aGroupOfKeys
     }
 }
