@@ -120,7 +120,8 @@ final class EventHooks: Sendable {
             let child = try ChildProcess(words, environment: environment, input: input.fileDescriptor)
             switch child.wait(seconds: settings.timeout) {
             case .exited(0): return true
-            case .exited(let status): complain("hook \(name): exit status \(status)")
+            case .exited(let status):
+                complain("hook \(name): \(Self.curlEnding(status, of: words) ?? "exit status \(status)")")
             case .killedBy(let signal): complain("hook \(name): ended by signal \(signal)")
             case .tookTooLong:
                 complain("hook \(name): killed after \(plain(settings.timeout)) s; it may take hooks.timeout_s")
@@ -129,6 +130,19 @@ final class EventHooks: Sendable {
             complain("hook \(name): cannot be started: \(error)")
         }
         return false
+    }
+
+    /// What curl's exit status says; nil for others.
+    private static func curlEnding(_ status: Int32, of words: [String]) -> String? {
+        guard words.first == "curl" else { return nil }
+        switch status {
+        case 6: return "no such host"
+        case 7: return "cannot connect"
+        case 22: return "the server refuses it, with an HTTP status of 400 or more"
+        case 28: return "no answer in time; it may take hooks.timeout_s"
+        case 35, 60: return "TLS fails: is the server's certificate valid, and this machine's clock right?"
+        default: return nil
+        }
     }
 
     /// A file without a name: unlike a pipe it can be written before anyone reads, and nobody gets SIGPIPE.
