@@ -17,7 +17,11 @@ public struct SystemFailure: Error, Equatable, CustomStringConvertible {
 
     /// What to do about it, where that is not the disk's own trouble.
     var advice: String {
-        code == EROFS ? "; a service can write only where its unit says ReadWritePaths=, see systemctl edit hcqd" : ""
+        switch code {
+        case EROFS: "; a service can write only where its unit says ReadWritePaths=, see systemctl edit hcqd"
+        case EACCES: "; the user that hcqd runs as must be able to write there"
+        default: ""
+        }
     }
 }
 
