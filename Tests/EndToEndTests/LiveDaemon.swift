@@ -53,8 +53,9 @@ final class LiveDaemon {
 
     var journal: String { (try? String(contentsOfFile: folder.path("daemon.log"), encoding: .utf8)) ?? "" }
 
-    func configure(cameras: String, more: String = "") throws {
-        try Self.yaml(cameras: cameras, port: port, folder: folder, more: more).write(
+    /// - Parameter port: Of the pages, when they shall be elsewhere.
+    func configure(cameras: String, more: String = "", port other: Int? = nil) throws {
+        try Self.yaml(cameras: cameras, port: other ?? port, folder: folder, more: more).write(
             toFile: folder.path("c.yaml"), atomically: true, encoding: .utf8)
     }
 

@@ -74,6 +74,46 @@ import Testing
         #expect(daemon.stop().status == 0)
     }
 
+    @Test func reloadsAndPortsThatAreTakenLeaveNoDescriptorBehind() throws {
+        let daemon = try LiveDaemon(cameras: "", in: folder)
+        func descriptors() throws -> Int {
+            let name = "hcqd_open_descriptors "
+            let line = (daemon.get("metrics") ?? "").split(separator: "\n").first { $0.hasPrefix(name) }
+            return try #require(Int(line?.dropFirst(name.count) ?? ""))
+        }
+        let (taken, port) = try takePort()
+        defer { close(taken) }
+        let before = try descriptors()
+        let cycles = 8
+        for cycle in 1...cycles {
+            try daemon.configure(cameras: "", port: port)
+            daemon.signal(SIGHUP)
+            let refusal = "http 127.0.0.1:\(port): Address already in use"
+            try #require(holds(within: 20) { daemon.journal.components(separatedBy: refusal).count > cycle })
+            try daemon.configure(cameras: "")
+            daemon.signal(SIGHUP)
+            try #require(holds(within: 20) { daemon.get("healthz") == "ok\n" })
+        }
+        #expect(try descriptors() < before + cycles)
+        #expect(daemon.stop().status == 0)
+    }
+
+    /// A descriptor that listens, and its port.
+    private func takePort() throws -> (Int32, Int) {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let code = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, size) + listen(descriptor, 1) + getsockname(descriptor, $0, &size)
+            }
+        }
+        try #require(code == 0)
+        return (descriptor, Int(UInt16(bigEndian: address.sin_port)))
+    }
+
     private func connect(to port: Int) -> Int32 {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()

@@ -20,24 +20,17 @@ struct HTTPListener: Sendable {
     /// Runs until the task is cancelled or the address cannot be had.
     /// - Parameter onListening: Told the port.
     func run(onListening: @Sendable (UInt16) -> Void) async throws {
-        let pool = HTTPServer.defaultPool(logger: .disabled)
-        try await pool.prepare()
         let socket = try Socket(domain: Int32(type(of: address).family))
         defer { try? socket.close() }
         try socket.setValue(true, for: .localAddressReuse)
         try socket.bind(to: address)
         try socket.listen()
-        let listener = try AsyncSocket(socket: socket, pool: pool)
+        let listener = try AsyncSocket(socket: socket, pool: await SocketWatch.shared.running())
         switch try socket.sockname() {
         case .ip4(_, let port), .ip6(_, let port): onListening(port)
         default: break
         }
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await pool.run() }
-            group.addTask { try await accept(on: listener) }
-            defer { group.cancelAll() }
-            try await group.next()
-        }
+        try await accept(on: listener)
     }
 
     private func accept(on listener: AsyncSocket) async throws {
