@@ -20,8 +20,6 @@ public enum EvaluationError: Error, Equatable, CustomStringConvertible {
     case unknownImage(path: String, id: Int)
     /// Pictures that the annotations name are not in their folder; path and id are the first one's.
     case missingImages(path: String, id: Int, count: Int, of: Int)
-    /// A file could not be written.
-    case unwritable(path: String)
     /// A picture is not of the size that the annotations state.
     case wrongSize(path: String, found: PixelSize, expected: PixelSize)
     /// A mask's run lengths do not fit its image.
@@ -47,8 +45,6 @@ public enum EvaluationError: Error, Equatable, CustomStringConvertible {
             "\(path): image_id \(id) is not in the annotations; results and annotations must be of the same pictures"
         case .missingImages(let path, let id, let count, let all):
             "\(path): there is no such picture (image \(id)); \(count) of \(all) pictures are missing; check --images and the annotations' file_name"
-        case .unwritable(let path):
-            "\(path): cannot be written; check its folder and permissions"
         case .wrongSize(let path, let found, let expected):
             "\(path): is \(found.width)x\(found.height) pixels, the annotations say \(expected.width)x\(expected.height)"
         case .badMask(let path, let annotation):

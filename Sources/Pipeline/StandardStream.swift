@@ -8,16 +8,11 @@ public enum StandardStream: Int32 {
 
     /// - Returns: false when it could not be written.
     @discardableResult
-    public func write(_ text: String) -> Bool {
-        var rest = Array(text.utf8)[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { Glibc.write(rawValue, $0.baseAddress, $0.count) }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { return false }
-            rest = rest.dropFirst(count)
-        }
-        return true
-    }
+    public func write(_ text: String) -> Bool { writeAll(text, to: rawValue) }
+
+    /// Writes what `print` still holds.
+    /// - Returns: why that failed; nil when it did not.
+    public static func flush() -> String? { fflush(nil) == 0 ? nil : String(cString: strerror(errno)) }
 
     /// Takes those of the descriptors 0 to 2 that are closed: else a log could get such a number, and what is said would
     /// be written into it.

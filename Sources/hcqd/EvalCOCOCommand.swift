@@ -2,6 +2,7 @@ import ArgumentParser
 import Engine
 import Evaluation
 import Foundation
+import Pipeline
 import Scene
 
 /// `hcqd eval coco`: a network, or a file of detections, against COCO annotations.
@@ -86,7 +87,7 @@ struct EvalCOCOCommand: ParsableCommand {
             network: network, inputSize: size?.pixels, threads: threads, threshold: threshold,
             masks: results != nil || (task.isEmpty ? dataset.tasks.contains(.segm) : task.contains(.segm)))
         // Before hours of work, not after them.
-        if let results { try refuseUnwritable(results) }
+        if let results { _ = try OutputFile(results, emptying: false) }
         let found = try survey.people(of: dataset, in: folder, only: chosen)
         let path = results ?? "detections"
         let stem = path.hasSuffix(".json") ? String(path.dropLast(5)) : path
@@ -95,24 +96,10 @@ struct EvalCOCOCommand: ParsableCommand {
         for task in COCOTask.allCases where results != nil || wanted.contains(task) {
             let ownPath = task == .bbox ? path : "\(stem).\(task.rawValue).json"
             let own = found.results(scoredAs: task)
-            if results != nil { try write(own, to: ownPath) }
+            if results != nil { try OutputFile(ownPath).write(COCOResult.json(own)) }
             if wanted.contains(task) { ranked.append((own, ownPath, [task])) }
         }
         try judge(dataset, ranked, images: chosen)
-    }
-
-    private func refuseUnwritable(_ path: String) throws(EvaluationError) {
-        let exists = FileHandle(forWritingAtPath: path) != nil
-        guard exists || FileManager.default.createFile(atPath: path, contents: nil) else {
-            throw .unwritable(path: path)
-        }
-    }
-
-    private func write(_ results: [COCOResult], to path: String) throws {
-        let text = try COCOResult.json(results)
-        do { try Data(text.utf8).write(to: URL(filePath: path)) } catch {
-            throw EvaluationError.unwritable(path: path)
-        }
     }
 
     private func judge(

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Events
 import Foundation
+import Pipeline
 
 /// `hcqd events`: what logs tell.
 struct EventsCommand: ParsableCommand {
@@ -130,7 +131,7 @@ struct EventsCommand: ParsableCommand {
             throw ExitCode(1)
         }
         if summary { print(SummaryTable.text(digest), terminator: "") }
-        if let plot { try write(OccupancyPlot.svg(digest), to: plot) }
+        if let plot { try OutputFile(plot).write(OccupancyPlot.svg(digest)) }
         if let report {
             let scene = try scene.map { try bytes($0) }
             let title = "People in " + digest.cameras.map(\.name).joined(separator: ", ")
@@ -139,7 +140,7 @@ struct EventsCommand: ParsableCommand {
                 guard let pictures, !name.contains("/") else { return nil }
                 return try? bytes(pictures + "/" + name)
             }
-            try write(page.html(), to: report)
+            try OutputFile(report).write(page.html())
         }
     }
 
@@ -160,13 +161,6 @@ struct EventsCommand: ParsableCommand {
             throw SystemFailure(call: "read", path: path, code: ENOENT)
         }
         return Array(data)
-    }
-
-    private func write(_ text: String, to path: String) throws {
-        // In place: what is there may be a link or a device.
-        do { try Data(text.utf8).write(to: URL(filePath: path)) } catch {
-            throw SystemFailure(call: "write", path: path, code: (error as? CocoaError)?.underlyingErrno ?? EIO)
-        }
     }
 }
 
@@ -199,11 +193,5 @@ private struct LineOutput {
             rest = rest.dropFirst(count)
         }
         waiting = []
-    }
-}
-
-extension CocoaError {
-    fileprivate var underlyingErrno: Int32? {
-        ((self as NSError).userInfo[NSUnderlyingErrorKey] as? NSError).map { Int32($0.code) }
     }
 }

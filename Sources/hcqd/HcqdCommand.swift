@@ -1,4 +1,5 @@
 import ArgumentParser
+internal import Pipeline
 
 /// The command line of the daemon.
 @main
@@ -30,4 +31,14 @@ struct HcqdCommand: ParsableCommand {
             BenchCommand.self,
         ],
         defaultSubcommand: ReplayCommand.self)
+
+    static func main() {
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch { exit(withError: error) }
+        guard let reason = StandardStream.flush() else { return }
+        complain("standard output: cannot be written: \(reason)")
+        exit(withError: ExitCode.failure)
+    }
 }

@@ -106,6 +106,13 @@ struct ReplayCommand: ParsableCommand {
         guard let replay, !replay.isEmpty else {
             throw ValidationError("Name a clip with --replay, or a command; `hcqd --help` lists them.")
         }
+        for (name, value) in [
+            ("model", model), ("output", output), ("annotate", annotate), ("export", export), ("camera", camera),
+            ("config", config),
+        ] where value?.isEmpty == true { throw ValidationError("--\(name): is empty; name something or leave it out.") }
+        for (name, value) in [("annotate", annotate), ("export", export)] where value == "-" {
+            throw ValidationError("--\(name) -: must be a file; on standard output there is only the log (--output -).")
+        }
         // Rates and times from a picture in 11 days to a clip of 31 years; what is no number lies outside, too.
         let frameRates = 1e-6...1000, seconds = 0...1e9
         for (name, value, range) in [

@@ -72,9 +72,13 @@ struct TrackCommand: ParsableCommand {
                 }
             let text = boxes.map(\.line).joined()
             if output == "-" {
-                guard StandardStream.output.write(text) else { throw ReplayError.outputClosed }
+                signal(SIGPIPE, SIG_IGN)
+                guard StandardStream.output.write(text) else {
+                    if errno == EPIPE { throw ReplayError.outputClosed }
+                    throw ReplayError.cannotWrite(path: "standard output", reason: String(cString: strerror(errno)))
+                }
             } else {
-                try Data(text.utf8).write(to: URL(filePath: output))
+                try OutputFile(output).write(text)
             }
         }
     }

@@ -182,6 +182,21 @@ private func replay(
         }
     }
 
+    @Test func aFullDiskIsToldByEveryCommandThatWrites() throws {
+        _ = try replay(Hcqd.clip, "--output", "a", "--export", "people.jsonl", "--format", "people", in: folder)
+        for command in [
+            "--replay '\(Hcqd.clip)' --export /dev/full --format people \(quick.joined(separator: " "))",
+            "track --detections people.jsonl --format people --set birthScore=0 -o /dev/full",
+            "track --detections people.jsonl --format people --set birthScore=0 >/dev/full",
+            "events a/vtest.jsonl --plot /dev/full", "events a/vtest.jsonl --summary >/dev/full",
+            "model info net.safetensors >/dev/full",
+        ] {
+            let outcome = try Hcqd.run("/bin/sh", ["-c", "'\(Hcqd.binary.path)' " + command], in: folder)
+            #expect(outcome.status == 1, "\(command)")
+            #expect(outcome.errors.hasSuffix(": cannot be written: No space left on device\n"), "\(outcome.errors)")
+        }
+    }
+
     @Test func aFileThatWasCutShortIsDoneWithOneWarning() throws {
         let whole = try Data(contentsOf: URL(fileURLWithPath: Hcqd.clip))
         try whole.prefix(90_000).write(to: folder.url.appendingPathComponent("cut.avi"))
@@ -287,6 +302,7 @@ private func replay(
         ([], 64), (["--bogus"], 64), (["foward"], 64), (["--replay", "x.mp4", "--threshold", "2"], 64),
         (["--replay", "x.mp4", "--end", "-1"], 64), (["--replay", "x.mp4", "--start-time", "yesterday"], 64),
         (["--replay", Hcqd.clip, "--annotate", Hcqd.clip], 64), (["--replay", ""], 64),
+        (["--replay", "x.mp4", "--model", ""], 64), (["--replay", "x.mp4", "--export", "-"], 64),
         (["--replay", "x.mp4", "--fps", "nan"], 64), (["--replay", "x.mp4", "--sample-fps", "inf"], 64),
         (["--replay", "x.mp4", "--start", "nan"], 64), (["--replay", "x.mp4", "--start", "1e300"], 64),
         (["--replay", "x.mp4", "--fill", "inf"], 64), (["--replay", "x.mp4", "--input", "640x383"], 64),

@@ -1,5 +1,4 @@
 public import Evaluation
-internal import Foundation
 internal import Scene
 
 /// A file for other tools that a replay writes beside its log.
@@ -24,8 +23,7 @@ public struct TrackExport: Sendable, Equatable {
 
 /// The open file. Used from one queue.
 struct TrackFile {
-    private let handle: FileHandle
-    private let path: String
+    private let file: OutputFile
     private let content: TrackExport.Content
     private var exporter: TrackExporter
     /// Of tracks whose holes are filled at the end.
@@ -35,13 +33,9 @@ struct TrackFile {
     /// - Parameter fps: frames per second that come.
     /// - Throws: `ReplayError.cannotWrite`.
     init(_ export: TrackExport, fps: Double) throws {
-        path = export.path
+        file = try OutputFile(export.path)
         content = export.content
         self.fps = fps
-        // In place: what is there may be a link or a device.
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
-        if descriptor < 0 { throw ReplayError.cannotWrite(path: path, reason: String(cString: strerror(errno))) }
-        handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
         if case .tracks(let format) = content {
             exporter = TrackExporter(format: format)
         } else {
@@ -55,30 +49,23 @@ struct TrackFile {
     mutating func append(_ tracks: [Track], people: [Person], of frame: Frame) throws {
         let number = frame.index + 1
         switch content {
-        case .tracks: try write(exporter.text(for: tracks, frame: number, size: frame.size))
+        case .tracks: try file.write(exporter.text(for: tracks, frame: number, size: frame.size))
         case .filledBoxes:
             for track in tracks where track.state == .seen {
                 boxes.append(MOTBox(track, frame: number, size: frame.size))
             }
         case .people:
-            try write(FramePeople(frame: number, time: frame.time, size: frame.size, people: people).line())
+            try file.write(FramePeople(frame: number, time: frame.time, size: frame.size, people: people).line())
         }
     }
 
+    /// Writes what can be written only at the end.
     func close() throws {
         switch content {
-        case .tracks: try write(exporter.ending)
+        case .tracks: try file.write(exporter.ending)
         case .filledBoxes(let seconds):
-            try write(MOTBox.fillingHoles(boxes, upTo: Int((seconds * fps).rounded())).map(\.line).joined())
+            try file.write(MOTBox.fillingHoles(boxes, upTo: Int((seconds * fps).rounded())).map(\.line).joined())
         case .people: break
-        }
-        try handle.close()
-    }
-
-    private func write(_ text: String) throws {
-        guard !text.isEmpty else { return }
-        do { try handle.write(contentsOf: Data(text.utf8)) } catch {
-            throw ReplayError.cannotWrite(path: path, reason: "\(error)")
         }
     }
 }
