@@ -211,8 +211,8 @@ final class Demuxer {
                 if interruption.isInterrupted { throw .interrupted }
                 // A pipe whose time was up while it was probed ends with the same error again.
                 let isLate = interruption.isPastDeadline || code == hcq_averror_exit()
-                if !location.isRemote, !isLate { return .broken(failure) }
                 if packetCount == 0, !isLate, isBeyondReach { throw .indexAtEnd(location: location.shown) }
+                if !location.isRemote, !isLate { return .broken(failure) }
                 throw failure.ingestError(at: location, .read, limit: connection.readTimeout, interruption)
             }
             if packet.pointee.stream_index == stream.pointee.index {
@@ -232,7 +232,8 @@ final class Demuxer {
         }
     }
 
-    /// Whether this is an MP4 of which the server gives no parts: it has been read to the index at its end.
+    /// Whether this is an MP4 that comes through a pipe or from a server that gives no parts: it has been read to the index
+    /// at its end.
     private var isBeyondReach: Bool {
         name(context.pointee.iformat.pointee.name).hasPrefix("mov,") && context.pointee.pb?.pointee.seekable == 0
     }

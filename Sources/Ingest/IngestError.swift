@@ -12,7 +12,7 @@ public enum IngestError: Error, Equatable {
     case unknownFormat(location: String)
     /// The index that an MP4 or MOV file needs was never written: the recording was cut off.
     case missingIndex(location: String)
-    /// The index of an MP4 or MOV file comes after its pictures, and the server gives no parts of files.
+    /// The index of an MP4 or MOV file comes after its pictures, and a pipe or a server gives everything once, in order.
     case indexAtEnd(location: String)
     /// There are streams, but no video among them.
     case noVideo(location: String, streams: [String])
@@ -64,8 +64,9 @@ extension IngestError: CustomStringConvertible {
             "\(location): the recording was cut off before its index (moov) was written; "
                 + "copy the whole file, or record to Matroska or fragmented MP4"
         case .indexAtEnd(let location):
-            "\(location): the file's index (moov) comes after its pictures and the server gives no parts of files; "
-                + "rewrite it (ffmpeg -i FILE -c copy -movflags +faststart NEW.mp4), or use a server that knows ranges"
+            "\(location): the file's index (moov) comes after its pictures, which a pipe or this server gives only once; "
+                + "rewrite it (ffmpeg -i FILE -c copy -movflags +faststart NEW.mp4), name the file itself "
+                + "or use a server that knows ranges"
         case .noVideo(let location, let streams):
             "\(location): has no video\(streams.isEmpty ? "" : ", only " + streams.joined(separator: ", ")); "
                 + "name a source with a video stream"

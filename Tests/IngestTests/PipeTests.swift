@@ -56,6 +56,17 @@ import Testing
         #expect(!source.info.isLive)
     }
 
+    @Test func anIndexThatComesAfterThePicturesIsTold() throws {
+        let file = folder.file("late.mp4")
+        try run("ffmpeg", "-loglevel", "error", "-i", clip, "-c", "copy", file)
+        write(try bytes(of: file))
+        #expect(throws: IngestError.indexAtEnd(location: pipe)) {
+            var settings = settings
+            settings.connection = ConnectionSettings()
+            _ = try VideoSource(pipe, camera: CameraID("test"), settings: settings).next()
+        }
+    }
+
     @Test func nobodyIsWaitedForWithoutEnd() throws {
         #expect(throws: IngestError.timedOut(location: pipe, stage: .connect, seconds: 1)) {
             _ = try Reading(pipe, settings)
