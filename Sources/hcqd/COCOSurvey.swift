@@ -17,6 +17,9 @@ struct COCOSurvey {
     /// Most of COCO's pictures have this size.
     static let bounds = PixelSize(width: 640, height: 480)
 
+    /// What the memory of the network may take for all shapes of pictures together.
+    private static let mostBytes = 1 << 30
+
     /// People by picture.
     struct Found {
         var people: [(image: COCOImage, people: [Person])] = []
@@ -45,20 +48,29 @@ struct COCOSurvey {
     func people(of dataset: COCODataset, in folder: String, only: Set<Int>?) throws -> Found {
         let images = dataset.images.filter { only?.contains($0.id) ?? true }
         try refuseMissing(images, folder)
-        var workspaces: [PixelSize: Workspace] = [:]
+        var workspaces: [Workspace] = []
         var found = Found()
         found.category = dataset.category
         let progress = ProgressPrinter(expected: images.count)
         defer { progress.clear() }
         for (index, image) in images.enumerated() {
             let size = inputSize ?? fittingInputSize(for: image.size, within: Self.bounds)
-            let workspace = workspaces[size] ?? makeWorkspace(for: size)
-            workspaces[size] = workspace
+            let workspace = takeWorkspace(for: size, from: &workspaces)
             let people = network(try frame(of: image, in: folder, inputSize: size), using: workspace)
             found.people.append((image, people))
             progress.show(frames: index + 1, people: people.count)
         }
         return found
+    }
+
+    /// One that was used before, or a new one; those used longest ago make room for it.
+    private func takeWorkspace(for size: PixelSize, from workspaces: inout [Workspace]) -> Workspace {
+        let known = workspaces.firstIndex { $0.size == size }
+        workspaces.append(known.map { workspaces.remove(at: $0) } ?? makeWorkspace(for: size))
+        while workspaces.count > 1, workspaces.reduce(0, { $0 + $1.bytes }) > Self.mostBytes {
+            workspaces.removeFirst()
+        }
+        return workspaces[workspaces.count - 1]
     }
 
     private func makeWorkspace(for size: PixelSize) -> Workspace {
@@ -93,5 +105,7 @@ struct COCOSurvey {
             path: Self.path(of: first, folder), id: first.id, count: missing.count, of: images.count)
     }
 
-    private static func path(of image: COCOImage, _ folder: String) -> String { folder + "/" + image.fileName }
+    private static func path(of image: COCOImage, _ folder: String) -> String {
+        image.fileName.hasPrefix("/") ? image.fileName : folder + "/" + image.fileName
+    }
 }

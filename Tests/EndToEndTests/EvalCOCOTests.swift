@@ -64,7 +64,7 @@ import Testing
 
     @Test func resultsHoldEverythingWhateverTheAnnotationsCanJudge() throws {
         try makePictures()
-        #expect(try evaluate(image(1, "stored.png", 160, 96)).status == 0)
+        #expect(try evaluate(image(1, folder.path("images/stored.png"), 160, 96)).status == 0)
         var counts: Set<Int> = []
         for name in ["found.json", "found.segm.json", "found.keypoints.json"] {
             let results = try #require(
