@@ -41,9 +41,10 @@ class StepBatches(Dataset):
         for _ in range(self.batch):
             canvas, people, ignored, used = self.composer(rng, height, width)
             names += used
-            pictures.append(torch.from_numpy(canvas).permute(2, 0, 1))
+            pictures.append(canvas)
             targets.append(to_targets(people, ignored, (height, width), self.composer.settings.mask_stride))
-        return Batch(index, torch.stack(pictures), targets, names)
+        # Colours stay last in memory, as the network wants them: bringing them to the front took longer than composing.
+        return Batch(index, torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2), targets, names)
 
 
 def to_targets(people: list[Target], ignored: np.ndarray, size: tuple[int, int], mask_stride: int = 4) -> Targets:
