@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import cv2
 import numpy as np
@@ -11,24 +11,46 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from .augment import Composer, Target
-from .losses import Targets
+from .targets import TargetMaps, Targets, target_maps
 
 
 @dataclass
 class Batch:
-    """Canvases, their people, and the names of the pictures they are made of."""
+    """Canvases, their people, and the names of the pictures they are made of.
+
+    From process to process it travels as a few large tensors: each takes an open file, and hundreds would be more than a process may have.
+    """
 
     index: int
     pictures: Tensor  # [B, 3, H, W] uint8 RGB
     targets: list[Targets]
     names: list[str]
 
+    def __getstate__(self) -> dict:
+        rows = [vars(t) | {f"maps.{k}": v for k, v in (vars(t.maps).items() if t.maps else ())} | {"maps": None} for t in self.targets]
+        columns = {k: [row[k] for row in rows] for k in rows[0]} if rows else {}
+        for name, column in columns.items():
+            if isinstance(column[0], Tensor):
+                columns[name] = (torch.cat([value.flatten() for value in column]), [value.shape for value in column])
+        return {"index": self.index, "pictures": self.pictures, "names": self.names, "columns": columns}
+
+    def __setstate__(self, state: dict) -> None:
+        columns = state.pop("columns")
+        for name, column in columns.items():
+            if isinstance(column, tuple):
+                parts = column[0].split([shape.numel() for shape in column[1]])
+                columns[name] = [part.view(shape) for part, shape in zip(parts, column[1])]
+        rows = [dict(zip(columns, values)) for values in zip(*columns.values())]
+        for row in rows if "maps.limbs" in columns else ():
+            row["maps"] = TargetMaps(**{f.name: row.pop(f"maps.{f.name}") for f in fields(TargetMaps)})
+        vars(self).update(state, targets=[Targets(**row) for row in rows])
+
 
 class StepBatches(Dataset):
-    """Item k is batch k, drawn from a generator of its own."""
+    """Item k is batch k, drawn from a generator of its own; `maps`: with what dense maps should say."""
 
-    def __init__(self, composer: Composer, seed: int, batch: int, canvases: list[tuple[int, int]], count: int) -> None:
-        self.composer, self.seed, self.batch, self.canvases, self.count = composer, seed, batch, canvases, count
+    def __init__(self, composer: Composer, seed: int, batch: int, canvases: list[tuple[int, int]], count: int, maps: bool = False) -> None:
+        self.composer, self.seed, self.batch, self.canvases, self.count, self.maps = composer, seed, batch, canvases, count, maps
 
     def __len__(self) -> int:
         return self.count
@@ -43,6 +65,8 @@ class StepBatches(Dataset):
             names += used
             pictures.append(canvas)
             targets.append(to_targets(people, ignored, (height, width), self.composer.settings.mask_stride))
+            if self.maps:
+                targets[-1].maps = target_maps(targets[-1])
         # Colours stay last in memory, as the network wants them: bringing them to the front took longer than composing.
         return Batch(index, torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2), targets, names)
 

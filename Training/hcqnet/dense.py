@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from .decoder import LEAST_SIZE, OWNER_CELLS
-from .losses import Targets, box_cells, limb_points, paired_giou
+from .losses import paired_giou
 from .proposals import STRIDES, Proposals, pairwise_iou
+from .targets import Targets, target_maps
 
-SPREAD = 0.06  # a joint map's Gaussian, in units of sqrt(area)
-BACKGROUND_SHARE = 1 / (2 * math.pi)  # weight of an empty cell outside boxes
 TOP = 8  # positions that answer for one person
 
 
@@ -78,38 +75,20 @@ def joint_map_loss(maps: Tensor, targets: list[Targets]) -> Tensor:
     same whatever the person's size: its cells are weighted by one over the Gaussian's area, those of nobody as a small person's.
     """
     total = maps.new_zeros(())
-    h, w = maps.shape[2:]
-    y, x = (torch.arange(h, device=maps.device) + 0.5)[None], (torch.arange(w, device=maps.device) + 0.5)[None]
     for logits, t in zip(maps, targets):
-        known_cells, truth = torch.ones_like(logits), torch.zeros_like(logits)
-        share = logits.new_full((h, w), BACKGROUND_SHARE)
-        for cells in box_cells(t.ignored, (h, w)):
-            known_cells[:, cells] = 0
-        radius = (SPREAD * (t.area * h * w).clamp(min=1).sqrt()).clamp(min=1.0)  # cells
-        for person in radius.argsort(descending=True).tolist():  # small people last: where people overlap theirs counts
-            box, joints, known, r = t.boxes[person], t.joints[person], t.joint_weight[person] > 0, float(radius[person])
-            x0, x1 = int(box[0] * w - 3 * r), int(box[2] * w + 3 * r) + 1
-            y0, y1 = int(box[1] * h - 3 * r), int(box[3] * h + 3 * r) + 1
-            rows, columns = slice(max(y0, 0), max(y1, 0)), slice(max(x0, 0), max(x1, 0))
-            inside = box_cells(t.boxes[person : person + 1], (h, w))[0, rows, columns]
-            known_cells[:, rows, columns] *= torch.where(inside, known[:, None, None].float(), 1.0)
-            across = torch.exp(-((x[:, columns] - joints[:, :1] * w) ** 2) / (2 * r**2)) * known[:, None]
-            down = torch.exp(-((y[:, rows] - joints[:, 1:] * h) ** 2) / (2 * r**2))
-            truth[:, rows, columns] = torch.maximum(truth[:, rows, columns], down[:, :, None] * across[:, None, :])
-            share[rows, columns] = 1 / (2 * math.pi * r**2)
-        weight = torch.where(truth > 0.3, torch.ones_like(truth), known_cells) * share
+        m = t.maps or target_maps(t)
+        weight = torch.where(m.joints > 0.3, 1.0, m.known.float()) * m.share
         # Empty cells count by how wrong they are, a joint's cells by how many there are.
-        weight = weight * torch.where(truth > 0.01, 1.0, logits.detach().sigmoid() ** 2)
-        loss = F.binary_cross_entropy_with_logits(logits, truth, reduction="none") * weight
-        total = total + len(t.boxes) * loss.sum() / (truth * share).sum().clamp(min=1)
+        weight = weight * torch.where(m.joints > 0.01, 1.0, logits.detach().sigmoid() ** 2)
+        loss = F.binary_cross_entropy_with_logits(logits, m.joints, reduction="none") * weight
+        total = total + len(t.boxes) * loss.sum() / (m.joints * m.share).sum().clamp(min=1)
     return total
 
 
 def owner_loss(maps: Tensor, targets: list[Targets]) -> Tensor:
     """Huber loss of the box told at each cell that surely shows a person, in units of the person's box; a sum over people.
 
-    maps: [B, 4, h, w]. Sure are cells of the mask where there is one, else those at joints and on limbs; where people overlap
-    a cell belongs to a mask before a joint, to the nearest joint before a limb, and of equals to the smaller person.
+    maps: [B, 4, h, w]; the cells are those of `targets.owned_cells`.
     """
     total = maps.new_zeros(())
     h, w = maps.shape[2:]
@@ -118,7 +97,7 @@ def owner_loss(maps: Tensor, targets: list[Targets]) -> Tensor:
     for sides, t in zip(maps, targets):
         if not len(t.boxes):
             continue
-        owners = owned_cells(t, (h, w))
+        owners = (t.maps or target_maps(t)).owners.long()
         sure = owners >= 0
         owner = owners[sure]
         told = sides[:, sure] * (OWNER_CELLS / cells)[:, None] + torch.stack([x.expand(h, w)[sure], y.expand(h, w)[sure]]).repeat(2, 1)
@@ -127,27 +106,3 @@ def owner_loss(maps: Tensor, targets: list[Targets]) -> Tensor:
         huber = torch.where(error < 0.1, 5 * error**2, error - 0.05).mean(1)
         total = total + (huber * t.box_weight[owner] / owner.bincount(minlength=1)[owner]).sum()
     return total
-
-
-def owned_cells(t: Targets, shape: tuple[int, int]) -> Tensor:
-    """Whom each cell surely shows: [h, w], -1 for nobody."""
-    h, w = shape
-    y, x = (torch.arange(h, device=t.boxes.device) + 0.5)[None], (torch.arange(w, device=t.boxes.device) + 0.5)[None]
-    limbs = limb_points(t, torch.arange(len(t.boxes)))
-    radius = (SPREAD * (t.area * h * w).clamp(min=1).sqrt()).clamp(min=1.0)  # cells
-    best = t.boxes.new_full(shape, 0.3)
-    owners = torch.full(shape, -1, device=t.boxes.device)
-    for person in radius.argsort(descending=True).tolist():
-        joints, r = t.joints[person, t.joint_weight[person] > 0] * torch.tensor([w, h], device=y.device), radius[person]
-        sure = 0.5 * limbs[person]
-        if t.has_mask[person]:
-            sure = torch.where(t.masks[person] > 0.5, 2.0, 0.0)
-        elif len(joints):
-            (x0, y0), (x1, y1) = (joints.amin(0) - 2 * r).clamp(min=0).tolist(), (joints.amax(0) + 2 * r).clamp(min=0).tolist()
-            rows, columns = slice(int(y0), int(y1) + 1), slice(int(x0), int(x1) + 1)
-            across = torch.exp(-((x[:, columns] - joints[:, :1]) ** 2) / (2 * r**2))
-            down = torch.exp(-((y[:, rows] - joints[:, 1:]) ** 2) / (2 * r**2))
-            sure[rows, columns] = torch.maximum(sure[rows, columns], (down[:, :, None] * across[:, None, :]).amax(0))
-        mine = sure >= best
-        best, owners = torch.where(mine, sure, best), torch.where(mine, person, owners)
-    return owners

@@ -6,7 +6,7 @@ et al. 2021, arXiv:2008.13367; dice arXiv:1606.04797; box projections of masks T
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -16,30 +16,10 @@ from .flow import RealNVP, rle_loss
 from .hcqnet import Prediction
 from .matching import assign, generalized_iou
 from .proposals import pairwise_iou
+from .targets import Targets, box_cells, limb_points
 
 # COCO's per-joint constants: standard deviations of annotators in units of sqrt(area).
 OKS_SIGMAS = torch.tensor([26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89]) / 1000
-LIMBS = ((5, 7), (7, 9), (6, 8), (8, 10), (11, 13), (13, 15), (12, 14), (14, 16), (5, 6), (11, 12), (5, 11), (6, 12))
-
-
-@dataclass
-class Targets:
-    """People of one canvas; n may be 0."""
-
-    boxes: Tensor  # [n, 4] x0 y0 x1 y1
-    box_weight: Tensor  # [n]
-    joints: Tensor  # [n, 17, 2]
-    joint_weight: Tensor  # [n, 17]
-    area: Tensor  # [n], share of the canvas
-    has_mask: Tensor  # [n] bool
-    masks: Tensor  # [n, h, w] coverage at stride 4 (for the paper's criterion at any), zeros where unknown
-    ignored: Tensor  # [k, 4]
-    size: tuple[int, int]  # H, W in pixels
-
-    def to(self, device: torch.device) -> Targets:
-        """The same on another device."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Targets(**{k: v.to(device) if isinstance(v, Tensor) else v for k, v in values.items()})
 
 
 @dataclass
@@ -168,7 +148,7 @@ class Criterion(nn.Module):
             total = total + self.weights.mask * mask_loss(logits[has], truth[has], inside[has])
         weak = ~has & (weight > 0)
         if weak.any():
-            limbs = torch.cat([limb_points(t, j) for t, (_, j) in zip(targets, pairs)])
+            limbs = torch.cat([t.maps.limbs[j].float() if t.maps else limb_points(t, j) for t, (_, j) in zip(targets, pairs)])
             total = total + self.weights.weak_mask * weak_mask_loss(logits[weak], inside[weak], limbs[weak])
         return total
 
@@ -209,15 +189,6 @@ def pose_in_image(keypoints: Tensor, p: Prediction, picture: Tensor, query: Tens
     return corner + ((1 + 2 * margin) * keypoints[:, 4:].unflatten(1, (17, 2)) - margin) * size
 
 
-def box_cells(boxes: Tensor, shape: tuple[int, int]) -> Tensor:
-    """Which cells of an h x w map lie (by their centres) in the box: [n, h, w] bool."""
-    h, w = shape
-    y, x = (torch.arange(h, device=boxes.device) + 0.5) / h, (torch.arange(w, device=boxes.device) + 0.5) / w
-    in_x = (x >= boxes[:, :1]) & (x <= boxes[:, 2:3])
-    in_y = (y >= boxes[:, 1:2]) & (y <= boxes[:, 3:4])
-    return in_y[:, :, None] & in_x[:, None, :]
-
-
 def mask_loss(logits: Tensor, truth: Tensor, inside: Tensor) -> Tensor:
     """Dice and mean cross-entropy inside the box, where alone a mask is read (`mask_in_box`); sum over people."""
     p = logits.sigmoid() * inside
@@ -239,17 +210,3 @@ def weak_mask_loss(logits: Tensor, inside: Tensor, limbs: Tensor) -> Tensor:
 
 def _dice(p: Tensor, t: Tensor) -> Tensor:
     return 1 - (2 * (p * t).sum(1) + 1) / (p.square().sum(1) + t.square().sum(1) + 1)
-
-
-def limb_points(t: Targets, people: Tensor) -> Tensor:
-    """Cells on the limbs between labelled joints: [n, h, w] of 0 and 1."""
-    h, w = t.masks.shape[1:] if len(t.masks) else (t.size[0] // 4, t.size[1] // 4)
-    out = torch.zeros(len(people), h, w, device=t.joints.device)
-    share = torch.linspace(0.1, 0.9, 9, device=t.joints.device)[:, None]
-    for row, person in enumerate(people.tolist()):
-        for a, b in LIMBS:
-            if t.joint_weight[person, a] >= 0.3 and t.joint_weight[person, b] >= 0.3:
-                points = t.joints[person, a] * (1 - share) + t.joints[person, b] * share
-                x, y = (points[:, 0] * w).long().clamp(0, w - 1), (points[:, 1] * h).long().clamp(0, h - 1)
-                out[row, y, x] = 1
-    return out

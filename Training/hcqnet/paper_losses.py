@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from .flow import RealNVP, rle_loss
 from .hcqnet import Prediction
-from .losses import Targets
 from .matching import MatchCosts, assign, class_cost, dice_cost, mask_bce_cost
+from .targets import Targets
 
 
 @dataclass

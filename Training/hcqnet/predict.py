@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 
 from .hcqnet import HCQNet
-from .losses import box_cells
+from .targets import box_cells
 
 
 @dataclass

@@ -23,6 +23,7 @@ from .data import DataError, Sample, decode_mask, load_sets
 from .evaluate import average_precision, ground_truth, results
 from .predict import find_people
 from .recipe import load_recipe
+from .targets import target_maps
 from .trainer import Trainer
 
 GOAL = 0.9
@@ -63,6 +64,7 @@ def batch_of(samples: list[Sample]) -> Batch:
             people.append(Target(person.box * scale, joints, person.box_weight, coverage, person.area * scale**2))
         pictures.append(torch.from_numpy(canvas).permute(2, 0, 1))
         targets.append(to_targets(people, np.zeros((0, 4), np.float32), SIZE))
+        targets[-1].maps = target_maps(targets[-1])
     return Batch(0, torch.stack(pictures), targets, [s.path.name for s in samples])
 
 

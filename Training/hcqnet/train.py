@@ -132,10 +132,10 @@ def batches_from(trainer: Trainer, composer: Composer, workers: int) -> DataLoad
     """The batches of the steps that are left, for this process."""
     r = trainer.recipe
     stride = r.accumulate * trainer.world
-    data = StepBatches(composer, r.seed, r.batch, list(r.canvases), r.steps * stride)
+    data = StepBatches(composer, r.seed, r.batch, list(r.canvases), r.steps * stride, maps=r.network.joint_grid > 0)
     order = range(trainer.done * stride + trainer.rank, r.steps * stride, trainer.world)
     return DataLoader(
-        data, batch_size=None, sampler=order, num_workers=workers, prefetch_factor=4 if workers else None,
+        data, batch_size=None, sampler=order, num_workers=workers, prefetch_factor=2 if workers else None,
         worker_init_fn=_end_with_parent,
     )  # fmt: skip
 

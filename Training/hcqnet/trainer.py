@@ -22,11 +22,12 @@ from .batches import Batch, normalise
 from .dense import distillation_loss, joint_map_loss, owner_loss, proposal_loss
 from .hcqnet import HCQNet, Prediction
 from .init_picodet import load_picodet
-from .losses import Criterion, Targets
+from .losses import Criterion
 from .paper_losses import PaperCriterion
 from .pixel_decoder import Features
 from .proposals import Proposals
 from .recipe import Recipe
+from .targets import Targets
 
 SAVED = ("net", "criterion", "average", "optimiser")
 Record = TypeVar("Record", Features, Prediction, Proposals)

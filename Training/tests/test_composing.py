@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,27 @@ def test_the_same_index_gives_the_same_batch(shard: Path) -> None:
     a, b, other = batches[5], batches[5], batches[6]
     assert torch.equal(a.pictures, b.pictures) and all(torch.equal(s.boxes, t.boxes) for s, t in zip(a.targets, b.targets))
     assert a.pictures.shape != other.pictures.shape or not torch.equal(a.pictures, other.pictures)
+
+
+@pytest.mark.parametrize("maps, stride", [(False, 1), (False, 4), (True, 4)])
+def test_a_batch_travels_in_a_few_pieces(maps: bool, stride: int, shard: Path) -> None:
+    """Every tensor that goes to another process takes an open file, of which it may have 1,024: 64 canvases had 576 tensors."""
+    batch = StepBatches(composer(shard, mask_stride=stride), 7, 8, [(64, 96)], 100, maps)[3]
+    assert len({len(t.boxes) for t in batch.targets}) > 1
+    batch.targets[5] = batch.targets[5].to(torch.device("cpu"))
+    again = pickle.loads(pickle.dumps(batch))
+    pieces = [v for v in batch.__getstate__()["columns"].values() if isinstance(v, tuple)]
+    assert len(pieces) == 8 + 5 * maps and again.names == batch.names and again.index == 3
+    assert torch.equal(again.pictures, batch.pictures) and len(again.targets) == 8
+    for a, b in zip(batch.targets, again.targets):
+        for one, other in ((a, b), (a.maps, b.maps)):
+            for name, value in vars(one).items() if one else ():
+                found = getattr(other, name)
+                if isinstance(value, torch.Tensor):
+                    assert torch.equal(value, found) and value.dtype == found.dtype, name
+                elif name != "maps":
+                    assert value == found
+        assert (b.maps is not None) == maps
 
 
 @pytest.mark.parametrize("settings", [{"mosaic": 0.5, "scale": (0.8, 1.5)}, {"packed": 1.0, "person_size": (24, 60)}], ids=["mosaic", "packed"])

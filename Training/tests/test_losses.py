@@ -10,12 +10,13 @@ import torch
 import torch.nn.functional as F
 
 from hcqnet import Config
-from hcqnet.dense import joint_map_loss, owned_cells, owner_loss
+from hcqnet.dense import joint_map_loss, owner_loss
 from hcqnet.flow import RealNVP, rle_loss
 from hcqnet.losses import OKS_SIGMAS, Criterion, Targets, Weights, paired_giou, quality_loss
 from hcqnet.matching import MatchCosts, assign, dice_cost, generalized_iou, mask_bce_cost
 from hcqnet.new import random_image, random_network
 from hcqnet.paper_losses import PaperCriterion, PaperWeights, class_loss, pose_loss
+from hcqnet.targets import target_maps
 
 SMALL = {
     "backbone": "resnet18", "hidden_dim": 32, "queries": 6, "encoder_layers": 1, "encoder_ffn": 32,
@@ -275,7 +276,7 @@ def test_owner_loss_is_nothing_where_the_maps_tell_the_owners_box() -> None:
     joints = boxes[:, None, :2] + torch.rand(2, 17, 2, generator=torch.Generator().manual_seed(3)) * (boxes[:, None, 2:] - boxes[:, None, :2])
     t = Targets(**(vars(t) | {"boxes": boxes, "joints": joints, "has_mask": torch.tensor([True, False])}))
     h, w = 16, 24
-    owners = owned_cells(t, (h, w))
+    owners = target_maps(t).owners
     assert set(owners.unique().tolist()) == {-1, 0, 1}
     assert (owners[t.masks[0] > 0.5] == 0).all()
     maps = torch.randn(1, 4, h, w)
@@ -303,5 +304,5 @@ def test_a_joint_belongs_to_the_person_whose_it_is() -> None:
     joints = torch.full((2, 17, 2), 0.2)
     joints[1] = 0.5
     t = Targets(**(vars(t) | {"boxes": boxes, "joints": joints, "joint_weight": torch.ones(2, 17), "area": torch.tensor([0.3, 0.04])}))
-    owners = owned_cells(t, (20, 20))
+    owners = target_maps(t).owners
     assert owners[4, 4] == 0 and owners[10, 10] == 1 and owners[16, 16] == -1
