@@ -20,7 +20,7 @@ import torch
 from . import weights as weight_files
 from .command import run
 from .data import overlap
-from .evaluate import ground_truth
+from .evaluate import ground_truth, read_labelled
 from .predict import find_people
 
 THRESHOLDS = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
@@ -101,7 +101,7 @@ def _pictures(net, options: argparse.Namespace, size: tuple[int, int]) -> None:
     coco, paths = ground_truth(options.data, list(EMPTY_SETS), json.loads(options.validation.read_text()), None)
     found, empty = [], []
     for image_id, path in paths.items():
-        people = find_people(net, cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB), size, min(THRESHOLDS), masks=False)
+        people = find_people(net, read_labelled(coco, image_id, path), size, min(THRESHOLDS), masks=False)
         labels = coco.imgToAnns[image_id]
         boxes = np.array([[*a["bbox"]] for a in labels if not a["iscrowd"]]).reshape(-1, 4)
         crowd = np.array([[*a["bbox"]] for a in labels if a["iscrowd"]]).reshape(-1, 4)

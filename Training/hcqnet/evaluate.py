@@ -132,12 +132,16 @@ def average_precision(coco: COCO, entries: list[dict], kind: str, no_small: bool
 Finder = Callable[[Path, np.ndarray], Found]
 
 
+def read_labelled(coco: COCO, image_id: int, path: Path) -> np.ndarray:
+    """A picture of the truth, as `read_picture`."""
+    return read_picture(path, (coco.imgs[image_id]["height"], coco.imgs[image_id]["width"]))
+
+
 def find_entries(coco: COCO, paths: dict[int, Path], finder: Finder) -> dict[str, list[dict]]:
     """COCO results of all pictures by kind."""
     entries: dict[str, list[dict]] = {"bbox": [], "segm": [], "keypoints": []}
     for image_id, path in paths.items():
-        picture = read_picture(path, (coco.imgs[image_id]["height"], coco.imgs[image_id]["width"]))
-        for kind, found in results(image_id, finder(path, picture)).items():
+        for kind, found in results(image_id, finder(path, read_labelled(coco, image_id, path))).items():
             entries[kind] += found
     return entries
 

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from .command import progress, run, say
+from .data import read_picture
 from .teachers import BoxTeacher, PoseTeacher, suppress
 
 JOINTS_FROM_SCORE = 0.3
@@ -31,7 +32,7 @@ def label_set(directory: Path, boxes_of: BoxTeacher, joints_of: PoseTeacher) -> 
         people.setdefault(person["image_id"], []).append(person)
     out: dict[str, list] = {k: [] for k in ("boxes", "box_image", "box_joints", "annotation", "joints")}
     for count, image in enumerate(content["images"]):
-        picture = cv2.cvtColor(cv2.imread(str(directory / image["file_name"])), cv2.COLOR_BGR2RGB)
+        picture = read_picture(directory / image["file_name"], (image["height"], image["width"]))
         found = [boxes_of(picture, size) for size in SIZES]
         boxes = np.concatenate([b for b, _ in found])
         scores = np.concatenate([s for _, s in found])

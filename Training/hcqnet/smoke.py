@@ -20,7 +20,7 @@ from .augment import Target, _coverage
 from .batches import Batch, to_targets
 from .command import progress, run, say
 from .data import DataError, Sample, decode_mask, load_sets
-from .evaluate import average_precision, ground_truth, results
+from .evaluate import average_precision, ground_truth, read_labelled, results
 from .predict import find_people
 from .recipe import load_recipe
 from .targets import target_maps
@@ -99,7 +99,7 @@ def main() -> int:
             terms = trainer.step([batch])
         entries = []
         for image_id, path in paths.items():
-            picture = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+            picture = read_labelled(coco, image_id, path)
             entries += results(image_id, find_people(trainer.average, picture, SIZE, 0.05, masks=False))["keypoints"]
         ap = float(average_precision(coco, entries, "keypoints")[0])
         seconds = time.time() - started
