@@ -7,14 +7,19 @@ from pathlib import Path
 
 from .evaluate import average_precision, find_entries, ground_truth, labelled_kinds, network_finder
 from .hcqnet import HCQNet
+from .predict import ENGINE_BOUNDS
 
 FLAGS = ("boxes_complete", "masks_complete", "keypoints_complete")
 
 
 class Accuracy:
-    """Judges networks on at most `limit` pictures; kinds that these have no labels of are left out."""
+    """Judges networks on at most `limit` pictures; kinds that these have no labels of are left out.
 
-    def __init__(self, root: Path, held_out: dict[str, list[str]], limit: int = 100) -> None:
+    Pictures are as large as fits into `bounds` (H, W).
+    """
+
+    def __init__(self, root: Path, held_out: dict[str, list[str]], limit: int = 100, bounds: tuple[int, int] = ENGINE_BOUNDS) -> None:
+        self.bounds = bounds
         names = {}
         for name, files in held_out.items():
             file = root / name / "annotations.json"
@@ -29,5 +34,5 @@ class Accuracy:
 
     def __call__(self, net: HCQNet) -> dict[str, float]:
         """AP_bbox, AP_segm and AP_keypoints, as far as there are labels and the network tells joints."""
-        entries = find_entries(self.coco, self.paths, network_finder(net.eval(), None))
+        entries = find_entries(self.coco, self.paths, network_finder(net.eval(), None, self.bounds))
         return {f"AP_{kind}": max(float(average_precision(self.coco, entries[kind], kind)[0]), 0.0) for kind in self.kinds if kind != "keypoints" or net.config.has_pose}

@@ -34,7 +34,8 @@ from .command import MISTAKES
 from .data import DataError, read_picture
 from .hcqnet import HCQNet
 from .ochuman import SUBSETS, ochuman_to_coco
-from .predict import Found, engine_scaling, find_people, fitting_size
+from .parallel import device
+from .predict import ENGINE_BOUNDS, Found, engine_scaling, find_people, fitting_size
 
 FLOOR = 0.01  # detections below this score are not scored
 NOT_SMALL = [32**2, 1e10]  # pixels of the people that count without the small ones
@@ -190,6 +191,16 @@ def _ap50(pictures: list[dict]) -> float:
     return float(np.mean([precision[i] if i < len(precision) else 0.0 for i in at]))
 
 
+def _size(text: str) -> tuple[int, int] | None:
+    """(H, W) of 384x640; None for fit."""
+    if text == "fit":
+        return None
+    sides = tuple(int(side) if side.isdecimal() else 0 for side in text.split("x"))
+    if len(sides) != 2 or not all(side > 0 and side % 32 == 0 for side in sides):
+        raise argparse.ArgumentTypeError(f"{text}: expected fit or HEIGHTxWIDTH, multiples of 32, such as 384x640")
+    return sides
+
+
 def main() -> int:
     """The command line above."""
     parser = argparse.ArgumentParser(
@@ -204,7 +215,10 @@ def main() -> int:
     parser.add_argument("--teachers", type=Path)
     parser.add_argument("--validation", type=Path, default=Path(__file__).parent.parent / "validation.json")
     parser.add_argument("--truth", type=Path, help="write the validation part's labels into this folder")
-    parser.add_argument("--size", default="fit", help="HEIGHTxWIDTH of the input, or fit: every picture as large as fits into 480x640, as the engine's default")
+    parser.add_argument(
+        "--size", default="fit", type=_size, metavar="SIZE",
+        help="HEIGHTxWIDTH of the input, multiples of 32 (the paper's networks: 1024x1024), or fit: every picture as large as fits into 480x640, as the engine's default",
+    )  # fmt: skip
     parser.add_argument("--limit", type=int)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
@@ -222,11 +236,10 @@ def main() -> int:
 
 def _evaluate(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(arguments.threads)
-    fixed = None if arguments.size == "fit" else tuple(int(v) for v in arguments.size.split("x"))
     finders = {}
     if arguments.model:
-        net = weight_files.load(arguments.model).to(memory_format=torch.channels_last)
-        finders["hcqnet"] = network_finder(net, fixed)
+        net = weight_files.load(arguments.model).to(device(0), memory_format=torch.channels_last)
+        finders["hcqnet"] = network_finder(net, arguments.size)
         for told in weight_files.training(arguments.model):
             print(f"trained by: {told['command']}  (recipe {told['recipe']}, seed {told['seed']}, step {told['step']}, commit {told['commit']})")
     if arguments.teachers:
@@ -269,13 +282,13 @@ def _parts(arguments: argparse.Namespace) -> list[tuple]:
     return [(k, ground_truth(arguments.data, s, names, arguments.limit), kinds) for k, (s, kinds) in sets.items()]
 
 
-def network_finder(net: HCQNet, fixed: tuple[int, int] | None) -> Finder:
-    """The network as hcqd would use it; it sees `fixed` (H, W), or every picture's own shape."""
+def network_finder(net: HCQNet, fixed: tuple[int, int] | None, bounds: tuple[int, int] = ENGINE_BOUNDS) -> Finder:
+    """The network as hcqd would use it; it sees `fixed` (H, W), or every picture's own shape as large as fits into `bounds`."""
 
     def find(path: Path, picture: np.ndarray) -> Found:
         with Image.open(path) as stored:
             scaling = engine_scaling(path, upright=stored.size != picture.shape[1::-1])
-        return find_people(net, picture, fixed or fitting_size(*picture.shape[:2]), FLOOR, scaling=scaling)
+        return find_people(net, picture, fixed or fitting_size(*picture.shape[:2], bounds), FLOOR, scaling=scaling)
 
     return find
 

@@ -72,7 +72,10 @@ def letterbox(shape: tuple[int, int], scaling: Scaling, size: tuple[int, int], c
     return torch.from_numpy(x).permute(2, 0, 1)[None], (height, width)
 
 
-def fitting_size(height: int, width: int, bounds: tuple[int, int] = (480, 640)) -> tuple[int, int]:
+ENGINE_BOUNDS = (480, 640)
+
+
+def fitting_size(height: int, width: int, bounds: tuple[int, int] = ENGINE_BOUNDS) -> tuple[int, int]:
     """The smallest (H, W), multiples of 32, that shows a picture as large as fits into `bounds`: the engine's `fittingInputSize`."""
     scale = min(bounds[0] / height, bounds[1] / width)
     return tuple(max(32, math.ceil(math.floor(side * scale + 0.5) / 32) * 32) for side in (height, width))

@@ -17,6 +17,7 @@ import atexit
 import csv
 import dataclasses
 import itertools
+import math
 import multiprocessing
 import os
 import signal
@@ -36,6 +37,7 @@ from .command import MISTAKES, progress, say
 from .curve import draw_curve
 from .data import DataError, Sample, held_out_names, load_sets
 from .hcqnet import HCQNet
+from .predict import ENGINE_BOUNDS
 from .provenance import note_start, origin
 from .recipe import Recipe, load_recipe
 from .starts import StartError
@@ -207,7 +209,8 @@ def main() -> int:
         held_out = held_out_names(options.validation, options.data)
         composer = Composer(_samples(options, held_out), trainer.recipe.augment)
         _prepare(options, trainer)
-        accuracy = Accuracy(options.data, held_out) if options.judge_every and rank == 0 else None
+        bounds = max([ENGINE_BOUNDS, *trainer.recipe.canvases], key=math.prod)  # the paper's networks see more than the engine shows
+        accuracy = Accuracy(options.data, held_out, bounds=bounds) if options.judge_every and rank == 0 else None
         workers = parallel.cores_each() if options.workers is None else options.workers
         loader = batches_from(trainer, composer, workers)
         train(trainer, iter(loader), options.output, options.save_every, accuracy=accuracy, judge_every=options.judge_every)

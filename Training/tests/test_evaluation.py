@@ -13,7 +13,8 @@ from pycocotools.coco import COCO
 
 from hcqnet.data import DataError
 from hcqnet.detection_check import match_boxes
-from hcqnet.evaluate import average_precision, bootstrap, find_entries, from_file, labelled_kinds
+from hcqnet.evaluate import _size, average_precision, bootstrap, find_entries, from_file, labelled_kinds
+from hcqnet.evaluate import main as evaluate_main
 from hcqnet.ochuman import COCO_JOINTS, main, ochuman_to_coco
 from hcqnet.predict import OUTSIDE, cut_to_box, fitting_size
 from hcqnet.teachers import decode_heatmaps
@@ -68,6 +69,15 @@ def test_the_interval_without_small_people_is_that_of_its_figure() -> None:
     ap50 = average_precision(coco, results, "bbox", no_small=True)[1]
     low, high = bootstrap(coco, results, "bbox", rounds=100, no_small=True)
     assert low <= ap50 <= high and high > bootstrap(coco, results, "bbox", rounds=100)[1]
+
+
+def test_a_size_is_fit_or_two_multiples_of_32(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _size("fit") is None and _size("1024x640") == (1024, 640)
+    for text in ("640", "384x600", "0x64", "axb", "64x64x64"):
+        monkeypatch.setattr("sys.argv", ["evaluate", "--data", "d", "--model", "m", "--size", text])
+        with pytest.raises(SystemExit):
+            evaluate_main()
+        assert f"argument --size: {text}: expected fit or HEIGHTxWIDTH, multiples of 32" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", ["bbox", "keypoints"])
