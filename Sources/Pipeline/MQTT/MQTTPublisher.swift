@@ -65,15 +65,17 @@ final class MQTTPublisher {
     }
 
     /// Sends what the cameras said last, and says goodbye.
-    func end(_ session: MQTTSession) throws(MQTTError) {
-        for _ in 0..<5 { try step(session) }
+    func end(_ session: MQTTSession, _ loop: LoopWatch.Loop) throws(MQTTError) {
+        for _ in 0..<5 { try step(session, loop) }
         try session.publish(topics.available, Array("offline".utf8), retain: true)
         for _ in 0..<5 { note(try session.run(milliseconds: 20)) }
     }
 
     /// Sends what is new and hears what has arrived; takes a tenth of a second when there is nothing.
-    func step(_ session: MQTTSession) throws(MQTTError) {
+    func step(_ session: MQTTSession, _ loop: LoopWatch.Loop) throws(MQTTError) {
         try sayPresence(session)
+        // A disk that hangs must not have the daemon killed, with the lines that wait in its memory.
+        loop.rest()
         for i in logs.indices where underWay.count < Self.window {
             // A log that cannot be read now is read with the next step.
             let lines = (try? logs[i].follower.read(limit: Self.window - underWay.count)) ?? []
@@ -82,8 +84,9 @@ final class MQTTPublisher {
                 underWay[number] = (i, line.sequence)
             }
         }
-        note(try session.run(milliseconds: underWay.isEmpty ? 100 : 10))
         if monotonicSeconds() - lastSave > 1 { savePositions() }
+        loop.enter("send", within: 60)
+        note(try session.run(milliseconds: underWay.isEmpty ? 100 : 10))
     }
 
     func savePositions() {

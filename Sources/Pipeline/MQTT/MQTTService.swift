@@ -70,13 +70,13 @@ final class MQTTService: Sendable {
                 logger.notice("mqtt: connected to \(settings.host):\(settings.port)")
                 try publisher.begin(session)
                 while goesOn {
-                    loop.enter("send", within: 60)
-                    try publisher.step(session)
+                    try publisher.step(session, loop)
                 }
-                try publisher.end(session)
+                try publisher.end(session, loop)
                 session.disconnect()
             } catch {
                 publisher.tally.change { ($0.isConnected, $0.failures) = (false, $0.failures + 1) }
+                loop.rest()
                 publisher.savePositions()
                 let text = "mqtt \(settings.host):\(settings.port): \(error)"
                 if let line = reports.note("mqtt", text, now: monotonicSeconds()) { logger.warning("\(line)") }
