@@ -42,7 +42,7 @@ final class FaultyDisk {
     /// So many bytes may still be written.
     func fill(leaving bytes: Int32) { switches[Self.room] = bytes }
 
-    /// Every synchronisation takes so long.
+    /// Every synchronisation takes so long, and so does every file that is opened.
     func stall(milliseconds: Int32) { switches[Self.stall] = milliseconds }
 
     func heal() {

@@ -29,7 +29,8 @@
 enum operation { OPEN, WRITE, FSYNC, FDATASYNC, RENAME, UNLINK, TRUNCATE, MKDIR, OPERATIONS };
 
 // All integers are 32 bits, in this order. `code` is an errno, 0 for no fault; `left` is how many calls fail, -1 for all.
-// `room` is how many bytes may still be written, -1 for no limit; `stall` is a delay of every sync in milliseconds.
+// `room` is how many bytes may still be written, -1 for no limit; `stall` is a delay in
+// milliseconds of every sync, and of every time that a file is opened.
 struct faults {
     struct { _Atomic int32_t code, left; } calls[OPERATIONS];
     _Atomic int32_t room, stall, said;
@@ -138,6 +139,7 @@ static int really_open(const char *path, int flags, mode_t mode) {
 static int open_path(const char *path, int flags, mode_t mode) {
     if (!is_ours(path) || (flags & O_TMPFILE) == O_TMPFILE) return really_open(path, flags, mode);
     struct stat status;
+    if (faults && atomic_load(&faults->stall) > 0) usleep(1000 * atomic_load(&faults->stall));
     if ((flags & (O_CREAT | O_WRONLY | O_RDWR)) && fails(OPEN)) return -1;
     int was_there = stat(path, &status) == 0;
     int changes = (!was_there && (flags & O_CREAT)) || (was_there && (flags & O_TRUNC));

@@ -16,6 +16,7 @@ public final class Daemon: @unchecked Sendable {
     private let loop: LoopWatch.Loop
     private let ears: EventEars
     private let control = DispatchQueue(label: "hcqd.control")
+    private let tidying = DispatchQueue(label: "hcqd.tidying", qos: .utility)
     private let ended = DispatchSemaphore(value: 0)
     /// Taken from the first moment on: what is asked for while the network is read is done when everything runs.
     private let requests = SignalWatch([SIGHUP, SIGUSR1])
@@ -125,7 +126,7 @@ public final class Daemon: @unchecked Sendable {
     private func putFormerLogsAside() {
         let (storage, settings) = (configuration.storage, configuration.log)
         let cameras = configuration.cameras.keys.map { CameraID($0) }
-        DispatchQueue.global().async {
+        tidying.async {
             FormerLogs.putAside(
                 in: storage.directory, stateDirectory: storage.stateDirectory.isEmpty ? nil : storage.stateDirectory,
                 settings: settings, except: cameras)

@@ -1,3 +1,4 @@
+internal import Dispatch
 internal import Events
 internal import FlyingFox
 internal import Foundation
@@ -63,9 +64,14 @@ struct EventFeed {
 }
 
 /// Reads several logs in turns. What a viewer asked for lies in the files; nothing is kept for a slow one.
-private actor FeedReader {
+///
+/// All viewers' readers share one queue: a disk that hangs holds one thread up, and none of those that answer requests.
+private final class FeedReader: @unchecked Sendable {
+    private static let queue = DispatchQueue(label: "hcqd.feeds", qos: .utility)
+    // On `queue` only.
     private var followers: [(name: String, follower: LogFollower)]
     private let types: Set<String>?
+    // Of the one task that asks.
     private var lastSent = monotonicSeconds()
     private var isFirst = true
 
@@ -80,7 +86,9 @@ private actor FeedReader {
             return Data("retry: 2000\n\n".utf8)
         }
         while !Task.isCancelled {
-            let events = read()
+            let events = await withCheckedContinuation { continuation in
+                Self.queue.async { continuation.resume(returning: self.read()) }
+            }
             if !events.isEmpty {
                 lastSent = monotonicSeconds()
                 return events
