@@ -147,6 +147,13 @@ struct EvalCOCOCommand: ParsableCommand {
         let names = Set(text.split(whereSeparator: \.isNewline).map(String.init))
         let images = dataset.images.filter { names.contains($0.fileName) || names.contains(String($0.id)) }
         guard !images.isEmpty else { throw EvaluationError.empty(path: only, expected: "picture of \(annotations)") }
+        let known = Set(images.flatMap { [$0.fileName, String($0.id)] })
+        let strange = names.subtracting(known)
+        if let first = strange.min() {
+            complain(
+                "warning: \(only): \(strange.count) of \(names.count) lines name no picture of \(annotations), such as '\(first)'"
+            )
+        }
         return Set(images.map(\.id))
     }
 }

@@ -85,8 +85,11 @@ import Testing
         try #"{"images": [\#(image(1, "a.jpg", 90, 90))], "annotations": [\#(person)]}"#
             .write(toFile: folder.path("truth.json"), atomically: true, encoding: .utf8)
         try "[]".write(toFile: folder.path("none.json"), atomically: true, encoding: .utf8)
+        try "a.jpg\ngone.jpg\n".write(toFile: folder.path("only.txt"), atomically: true, encoding: .utf8)
         let outcome = try Hcqd.run(
-            "eval", "coco", "--detections", "none.json", "--annotations", "truth.json", "--json", in: folder)
+            "eval", "coco", "--detections", "none.json", "--annotations", "truth.json", "--json", "--only", "only.txt",
+            in: folder)
+        #expect(outcome.errors.contains("1 of 2 lines name no picture of truth.json, such as 'gone.jpg'"))
         let figures = try JSONDecoder().decode([String: [String: Double]].self, from: Data(outcome.text.utf8))
         #expect(figures.keys.sorted() == ["bbox", "keypoints", "segm"])
         #expect(figures.values.allSatisfy { $0["AP"] == 0 })
