@@ -79,12 +79,14 @@ final class PictureDecoder {
     }
 
     /// Hands in a packet, or nil to get out what is still inside.
-    /// - Parameter isTorn: whether part of the packet was lost on its way.
-    func send(_ packet: UnsafeMutablePointer<AVPacket>?, isTorn: Bool = false) {
+    /// - Parameters:
+    ///   - isTorn: whether part of the packet was lost on its way.
+    ///   - isCut: whether its end is missing.
+    func send(_ packet: UnsafeMutablePointer<AVPacket>?, isTorn: Bool = false, isCut: Bool = false) {
         packetNumber += 1
         // The decoder hands this on to the packet's picture, which may come out later.
         context.pointee.reordered_opaque = packetNumber
-        if isTorn { torn.append(packetNumber) }
+        if isTorn || isCut { torn.append(packetNumber) }
         if let packet {
             let bytes = UnsafeBufferPointer(start: packet.pointee.data, count: Int(packet.pointee.size))
             let followsGap = numbers?.misses(bytes) == true

@@ -46,7 +46,17 @@ final class PictureReader {
             let stamp = try? reader.next(into: frame)
         else { return false }
         _ = stamp
+        if reader.decoder.isTorn(frame) { frame.pointee.decode_error_flags |= FF_DECODE_ERROR_INVALID_BITSTREAM }
         codec = reader.decoder.title
         return true
     }
+}
+
+/// Whether a JPEG has no end of image (FFD9) after its last start of scan (FFDA); neither can stand inside a scan.
+func endsInsideScan(_ jpeg: UnsafeBufferPointer<UInt8>) -> Bool {
+    for i in jpeg.indices.dropLast().reversed() where jpeg[i] == 0xff {
+        if jpeg[i + 1] == 0xd9 { return false }
+        if jpeg[i + 1] == 0xda { return true }
+    }
+    return false
 }

@@ -200,12 +200,22 @@ final class StreamReader {
             lastPacketIsPartial = packet.pointee.flags & AV_PKT_FLAG_CORRUPT != 0
             if demuxer.stream.pointee.codecpar.pointee.codec_id == decoder.codecID, case .packet = reading {
                 let isTorn = demuxer.takeLosses()
-                if let joiner { joiner.add(packet, isTorn: isTorn) } else { decoder.send(packet, isTorn: isTorn) }
+                if let joiner {
+                    joiner.add(packet, isTorn: isTorn)
+                } else {
+                    decoder.send(packet, isTorn: isTorn, isCut: isCutPhotograph(packet))
+                }
             } else {
                 heldPacket = av_packet_clone(packet)
                 drain()
             }
         }
+    }
+
+    /// Whether this is a JPEG file that ends before its picture does, which libavcodec fills up without a word.
+    private func isCutPhotograph(_ packet: UnsafeMutablePointer<AVPacket>) -> Bool {
+        guard demuxer.holdsPictures, !demuxer.isLive, decoder.codecID == AV_CODEC_ID_MJPEG else { return false }
+        return endsInsideScan(UnsafeBufferPointer(start: packet.pointee.data, count: Int(packet.pointee.size)))
     }
 
     /// What the joiner holds goes out before the decoder is drained.

@@ -176,6 +176,17 @@ import Testing
         #expect(found.mean < 5, "mean difference \(found.mean)")
     }
 
+    @Test func photographsThatAreCutShortAreTold() throws {
+        let whole = folder.file("whole.jpg")
+        try ffmpeg("-f", "lavfi", "-i", "testsrc2=size=320x192", "-frames:v", "1", "-q:v", "2", whole)
+        let bytes = try bytes(of: whole)
+        let cut = try folder.write(Array(bytes.dropLast(bytes.count / 3)), to: "cut.jpg")
+        #expect(try Reading(whole).warnings == [] && Reading(cut).warnings == [.damagedPictures(count: 1)])
+        #expect(try Reading(cut).frames.count == 1)
+        let both = try Reading(folder.file("*.jpg"))
+        #expect(both.frames.count == 2 && both.warnings == [.damagedPictures(count: 1)])
+    }
+
     @Test func pixelsThatAreNotSquareAreStretched() throws {
         let file = folder.file("a.mkv")
         try ffmpeg(
