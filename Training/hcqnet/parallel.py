@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import os
 from collections.abc import Iterator
 
@@ -10,13 +11,15 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+PATIENCE = datetime.timedelta(hours=2)  # all wait while one judges; a process that ends is noticed at once
+
 
 def start() -> tuple[int, int]:
     """Joins the group that torchrun describes in the environment; returns (rank, world size), (0, 1) without one."""
     if "WORLD_SIZE" not in os.environ:
         return 0, 1
     # Gradients lie on the GPUs, counts and flags on the CPUs.
-    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
     return dist.get_rank(), dist.get_world_size()
 
 
