@@ -164,12 +164,17 @@ final class CameraPipeline: Sendable {
             camera: id, directory: storage.directory,
             stateDirectory: storage.stateDirectory.isEmpty ? nil : storage.stateDirectory, pictures: pictures)
         let (logger, mode) = (self.logger, settings.snapshots)
+        let reports = Mutex(RepeatedReports())
         let views =
             mode == .none
             ? nil
             : BestViewKeeper(
                 directory: pictures, isRedacted: mode == .redacted, events: settings.events,
-                waits: false, complain: { logger.warning("\($0)") })
+                waits: false,
+                complain: { text in
+                    let line = reports.withLock { $0.note("views", text, now: monotonicSeconds()) }
+                    if let line { logger.warning("\(line)") }
+                })
         let teller = try CameraTeller(
             camera: id, paths: paths, configuration: configuration, events: settings.events, watch: shared.watch,
             counters: counters, views: views, onChapter: shared.onMoment, onEvents: shared.onEvents,
