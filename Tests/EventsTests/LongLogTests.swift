@@ -92,6 +92,21 @@ internal import TestTools
         try log.close(nextOrdinal: 2)
     }
 
+    @Test func aDiskThatFailsAndWorksByTurnsDoesNotFillTheJournal() throws {
+        let news = Mutex<[LogNews]>([])
+        let log = EventLog(try open(), camera: Made.camera, isLive: true, files: disk) { one in
+            news.withLock { $0.append(one) }
+        }
+        for turn in 0..<200 {
+            disk.plan.failing = turn.isMultiple(of: 2) ? ["write": ENOSPC] : [:]
+            log.append([Made.end(1, at: Double(turn))])
+            log.flush()
+        }
+        #expect((20...25).contains(news.withLock { $0.count }))
+        #expect(log.status.failure == nil)
+        try log.close(nextOrdinal: 2)
+    }
+
     @Test func anotherDiskInTheOldOnesPlaceIsTold() throws {
         let news = Mutex<[LogNews]>([])
         @Sendable func note(_ one: LogNews) { news.withLock { $0.append(one) } }

@@ -18,7 +18,7 @@ public enum EventLogError: Error, Equatable, CustomStringConvertible {
     }
 }
 
-/// What happened to a log, said once when it happens.
+/// What happened to a log, said once when it happens, and a minute later at most when it keeps changing.
 public enum LogNews: Sendable, Equatable, CustomStringConvertible {
     /// The disk does not take lines; they wait in memory.
     case failing(SystemFailure)
@@ -82,6 +82,10 @@ public final class EventLog: @unchecked Sendable {
     /// What went wrong last; for those who must not wait for a disk that hangs.
     private let failures = Mutex<(log: SystemFailure?, retention: SystemFailure?)>((nil, nil))
     private let onNews: @Sendable (LogNews) -> Void
+    /// On `queue` only: what was told of that last, and how many changes may still be told, as of when.
+    private var told: (log: SystemFailure?, retention: SystemFailure?) = (nil, nil)
+    private var changes: (left: Double, at: Int64) = (EventLog.changesAtOnce, 0)
+    private static let changesAtOnce = 20.0
     /// On `queue` only: of `ring`, when the disk failed.
     private var lostBefore = 0
     /// On `queue` only: of the writer's moves, those that were told.
@@ -197,19 +201,31 @@ public final class EventLog: @unchecked Sendable {
 
     private func noteFailures() {
         let now = (log: writer.failure?.cause, retention: writer.retentionFailure)
-        let before = failures.withLock { failures in
-            defer { failures = now }
-            return failures
+        failures.withLock { $0 = now }
+        if now.log?.code != told.log?.code, mayTell() {
+            if let failure = now.log {
+                if told.log == nil { lostBefore = ring.load.totalLost }
+                onNews(.failing(failure))
+            } else {
+                onNews(.works(lost: ring.load.totalLost - lostBefore))
+            }
+            told.log = now.log
         }
-        if let failure = now.log, failure.code != before.log?.code {
-            if before.log == nil { lostBefore = ring.load.totalLost }
-            onNews(.failing(failure))
-        } else if now.log == nil, before.log != nil {
-            onNews(.works(lost: ring.load.totalLost - lostBefore))
+        if now.retention?.code != told.retention?.code, mayTell() {
+            if let failure = now.retention { onNews(.retentionFails(failure)) }
+            told.retention = now.retention
         }
-        if let failure = now.retention, failure.code != before.retention?.code { onNews(.retentionFails(failure)) }
         if writer.moves != movesTold { onNews(.moved(directory: writer.paths.directory)) }
         movesTold = writer.moves
+    }
+
+    /// A disk that fails and works by turns does not fill the journal: so many changes are told at once, then one a minute.
+    private func mayTell() -> Bool {
+        let now = Self.now()
+        changes = (min(Self.changesAtOnce, changes.left + Double(now - changes.at) / 60e6), now)
+        guard changes.left >= 1 else { return false }
+        changes.left -= 1
+        return true
     }
 
     /// A daemon's log is written as lines come, and synchronised in time.

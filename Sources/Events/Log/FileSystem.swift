@@ -15,10 +15,11 @@ public struct SystemFailure: Error, Equatable, CustomStringConvertible {
 
     public var description: String { "\(call) \(path): \(errorText(code))" }
 
-    /// What to do about it, where that is not the disk's own trouble.
+    /// What to do about it.
     var advice: String {
         switch code {
         case EROFS: "; a service can write only where its unit says ReadWritePaths=, see systemctl edit hcqd"
+        case ENOSPC, EDQUOT: "; make room, or have old logs removed in time: log.keep_free_bytes, log.keep_days"
         case EACCES: "; the user that hcqd runs as must be able to write there"
         default: ""
         }
