@@ -18,6 +18,20 @@ internal import Testing
         #expect(types == ["start", "end"])
     }
 
+    /// Box, mask, joints and ground point of one line are of the same moment, also when the box has been guessed since.
+    @Test mutating func theEndTellsWherePeopleWereSeen() {
+        let (seen, expected) = (Made.person(x: 0.5, feet: 0.8), Made.person(x: 0.7, feet: 0.8))
+        _ = update([Made.track(1, seen, at: 0)], 0)
+        _ = update([Made.track(1, expected, at: 0, state: .missed)], 1)
+        let ends = rules.update(
+            with: [Made.track(1, expected, at: 0, state: .ended(.lost))], at: Made.time(2), size: Made.size)
+        guard case .end(let report, reason: .lost)? = ends.last?.kind else {
+            Issue.record("expected an end, found \(ends)")
+            return
+        }
+        #expect(report.track.person.box == seen.box && report.track.lastSeen == Made.time(0))
+    }
+
     @Test mutating func saysThatItIsStillThereEveryMinute() {
         let times = (0..<200).filter { second in
             let x = 0.1 + Float(second) * 0.004  // walking all the time, so nothing else is worth telling

@@ -3,6 +3,8 @@ internal import Scene
 /// What the rules remember of one person.
 struct TrackStory: Sendable {
     private(set) var track: Track
+    /// As last found; what the log says of them.
+    private var seen: Person
     private var size: PixelSize
     /// Whether `start` was written.
     private var isTold = false
@@ -29,6 +31,7 @@ struct TrackStory: Sendable {
 
     init(_ track: Track, places: Places, size: PixelSize) {
         self.track = track
+        seen = track.person
         self.size = size
         self.lastTold = track.firstSeen
         visits = [ZoneVisit](repeating: ZoneVisit(), count: places.zones.count)
@@ -44,6 +47,7 @@ struct TrackStory: Sendable {
         observeOcclusion()
         var news: [Event.Kind] = []
         if track.state == .seen {
+            seen = track.person
             topScore = max(topScore, track.person.score)
             topHeight = max(topHeight, track.person.box.height)
             let ground = GroundPoint(of: track.person, jointConfidence: settings.jointConfidence)
@@ -176,7 +180,10 @@ struct TrackStory: Sendable {
     }
 
     private func report(cause: UpdateCause?, settings: EventSettings) -> TrackReport {
-        TrackReport(
+        // Where somebody out of sight is expected, no mask, joint or ground point says.
+        var track = track
+        track.person = seen
+        return TrackReport(
             track: track, topScore: topScore, size: size, ground: ground, zones: zones(settings),
             enteredZones: enteredZones, stationary: stillness.isStationary, posture: posture.current, cause: cause,
             path: path.points)
