@@ -59,6 +59,21 @@ import Testing
         #expect(ending.seconds < 5)
     }
 
+    @Test func aFewLinesAmongManyAreFoundAtOnce() throws {
+        try FileManager.default.createDirectory(atPath: folder.path("events"), withIntermediateDirectories: true)
+        let old = (1...20_000).map {
+            #"{"v":1,"seq":\#($0),"type":"occupancy","camera":"door","t":"2026-01-31T08:00:00.000Z","pts":0.000000,"#
+                + #""clock":"wall","zone":"yard","count":0}"# + "\n"
+        }
+        try old.joined().write(toFile: folder.path("events/door.jsonl"), atomically: true, encoding: .utf8)
+        let daemon = try LiveDaemon(cameras: "  door: {url: \"\(camera.address)cam\"}\n", in: folder)
+        try #require(holds(within: 60) { daemon.journal.contains("camera door: online") }, "\(daemon.journal)")
+        _ = try answer(daemon, "events?camera=door&from=1&types=camera_online")
+        let found = try String(contentsOfFile: folder.path("body"), encoding: .utf8)
+        #expect(found.contains(#""seq":20001,"type":"camera_online""#), "\(found.prefix(500))")
+        #expect(daemon.stop().status == 0)
+    }
+
     @Test func whoAsksForTooMuchIsSentAwayAndHoldsNobodyUp() throws {
         let daemon = try LiveDaemon(cameras: "", in: folder)
         let began = Date()

@@ -86,7 +86,7 @@ private final class FeedReader: @unchecked Sendable {
             return Data("retry: 2000\n\n".utf8)
         }
         while !Task.isCancelled {
-            let events = await withCheckedContinuation { continuation in
+            let (events, isBehind) = await withCheckedContinuation { continuation in
                 Self.queue.async { continuation.resume(returning: self.read()) }
             }
             if !events.isEmpty {
@@ -97,16 +97,21 @@ private final class FeedReader: @unchecked Sendable {
                 lastSent = monotonicSeconds()
                 return Data(": still here\n\n".utf8)
             }
-            try? await Task.sleep(for: .milliseconds(200))
+            // Among many lines there may be none of the types that are wanted.
+            if !isBehind { try? await Task.sleep(for: .milliseconds(200)) }
         }
         return nil
     }
 
-    private func read() -> Data {
+    /// - Returns: What is wanted of the next lines, and whether there may be more.
+    private func read() -> (Data, isBehind: Bool) {
         var data = Data()
+        var isBehind = false
         for i in followers.indices {
             // A log that cannot be read now may be readable in a moment.
-            for line in (try? followers[i].follower.read(limit: 200)) ?? [] {
+            let lines = (try? followers[i].follower.read(limit: 200)) ?? []
+            isBehind = isBehind || !lines.isEmpty
+            for line in lines {
                 let type = LogFollower.type(of: line.bytes) ?? "message"
                 guard types?.contains(type) ?? true else { continue }
                 data +=
@@ -114,7 +119,7 @@ private final class FeedReader: @unchecked Sendable {
                     + Data("\n\n".utf8)
             }
         }
-        return data
+        return (data, isBehind)
     }
 
     /// Every camera's last line so far; `reader`'s own may have been read further ahead.
