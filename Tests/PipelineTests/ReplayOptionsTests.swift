@@ -10,4 +10,13 @@ struct ReplayOptionsTests {
     func theCameraHasTheNameOfTheClip(clip: String, name: String) {
         #expect(ReplayOptions(clip: clip, output: .standardOutput).cameraName == name)
     }
+
+    @Test func filesCanBeNamedAfterTheClipHoweverLongItsNameIs() {
+        for letter in ["a", "\u{fc}", "\u{65e5}"] {
+            var options = ReplayOptions(clip: String(repeating: letter, count: 250) + ".mp4", output: .directory("d"))
+            options.snapshots = true
+            let length = options.pictureDirectory?.dropFirst(2).utf8.count ?? 0
+            #expect((180...200).contains(length))
+        }
+    }
 }

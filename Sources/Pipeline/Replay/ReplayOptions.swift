@@ -67,9 +67,16 @@ public struct ReplayOptions: Sendable {
         return outputs
     }
 
-    /// The camera's name in the log: that of the clip's file or folder, or of the folder of a glob.
+    /// The camera's name in the log: that of the clip's file or folder, or of the folder of a glob; only so much of it that
+    /// files can be named after it, in which a letter may take nine bytes.
     public var cameraName: String {
         if let camera { return camera }
+        var name = clipName
+        while LogPaths.fileName(CameraID(name)).utf8.count > 200 { name.removeLast() }
+        return name
+    }
+
+    private var clipName: String {
         let parts = clip.split(separator: "/").map(String.init)
         let isGlob = parts.last?.contains { "*?[".contains($0) } ?? false
         let isPattern = isGlob && urlScheme(of: clip) == nil && access(clip, F_OK) != 0
