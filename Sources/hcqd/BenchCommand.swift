@@ -17,7 +17,7 @@ struct BenchCommand: ParsableCommand {
     @Argument(help: "The network.", completion: .file(extensions: ["safetensors"]))
     var model: String
 
-    @Option(help: "Size of the input: width x height, multiples of 32.")
+    @Option(help: "Size of the input: width x height, multiples of 32 up to 4096.")
     var size = InputSize(width: 640, height: 384)
 
     @Option(help: "Cores that share the work; all by default.")

@@ -48,7 +48,7 @@ struct EvalCOCOCommand: ParsableCommand {
     var only: String?
     @Option(
         help: ArgumentHelp(
-            "What the network sees, such as 640x384, multiples of 32; by default every picture as large as fits into 640x480.",
+            "What the network sees, such as 640x384, multiples of 32 up to 4096; by default every picture as large as fits into 640x480.",
             valueName: "WxH"))
     var size: InputSize?
     @Option(help: "The network's people below this score are left out, 0...1.")

@@ -26,7 +26,7 @@ extension ModelCommand {
         @Option(help: "How many pictures.")
         var pictures = 48
 
-        @Option(help: "Size of the input: width x height, multiples of 32.")
+        @Option(help: "Size of the input: width x height, multiples of 32 up to 4096.")
         var size = InputSize(width: 640, height: 384)
 
         @Option(help: "The beginning of the name of layers that stay in float32; may be repeated.")

@@ -66,7 +66,10 @@ struct ReplayCommand: ParsableCommand {
     )
     var config: String?
 
-    @Option(help: ArgumentHelp("What the network sees, such as 640x384; fits the clip by default.", valueName: "WxH"))
+    @Option(
+        help: ArgumentHelp(
+            "What the network sees, such as 640x384, multiples of 32 up to 4096; fits the clip by default.",
+            valueName: "WxH"))
     var input: InputSize?
 
     @Option(help: "Frames in the network at the same time.")
