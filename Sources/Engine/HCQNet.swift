@@ -52,6 +52,7 @@ public final class HCQNet: Sendable {
     init(
         _ configuration: NetworkConfiguration, _ source: any TensorSource, watch: InputWatch? = nil
     ) throws(EngineError) {
+        // Before the first picture: it takes memory.
         _ = BLAS.coreName
         self.configuration = configuration
         memory = WeightMemory()

@@ -4,9 +4,16 @@ internal import Glibc
 
 /// Matrix products. The only file that imports OpenBLAS.
 enum BLAS {
-    /// The kernels that OpenBLAS uses. Reading it makes OpenBLAS ready: single-threaded, and told which CPU this is, since
-    /// a version older than the CPU falls back to SSE3 ("Prescott") at a quarter of the speed.
-    static let coreName: String = {
+    /// The kernels that OpenBLAS uses.
+    static var coreName: String {
+        _ = prepared
+        return String(cString: openblas_get_corename())
+    }
+
+    /// Makes OpenBLAS single-threaded, and tells it which CPU this is, since a version older than the CPU falls back to
+    /// SSE3 ("Prescott") at a quarter of the speed. Every product asks for it first: one that runs while the kernels
+    /// change is packed for the old ones and multiplied by the new.
+    private static let prepared: Void = {
         if getenv("OPENBLAS_CORETYPE") == nil, let wanted = coreType(for: hcq_level()) {
             setenv("OPENBLAS_CORETYPE", wanted, 1)
             // Exported but not declared: they choose the kernels anew, as at start.
@@ -20,7 +27,6 @@ enum BLAS {
             }
         }
         openblas_set_num_threads(1)
-        return String(cString: openblas_get_corename())
     }()
 
     private static func coreType(for level: Int32) -> String? {
@@ -36,6 +42,7 @@ enum BLAS {
         rows: Int, columns: Int, depth: Int, _ a: UnsafePointer<Float>, _ lda: Int, transposed b: UnsafePointer<Float>,
         _ ldb: Int, into c: UnsafeMutablePointer<Float>, _ ldc: Int, accumulating: Bool = false
     ) {
+        _ = prepared
         cblas_sgemm(
             CblasRowMajor, CblasNoTrans, CblasTrans, blasint(rows), blasint(columns), blasint(depth), 1, a,
             blasint(lda),
@@ -48,6 +55,7 @@ enum BLAS {
         _ ldb: Int,
         into c: UnsafeMutablePointer<Float>, _ ldc: Int
     ) {
+        _ = prepared
         cblas_sgemm(
             CblasRowMajor, CblasNoTrans, CblasNoTrans, blasint(rows), blasint(columns), blasint(depth), 1, a,
             blasint(lda), b, blasint(ldb), 0, c, blasint(ldc))
