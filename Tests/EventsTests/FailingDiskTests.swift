@@ -259,18 +259,18 @@ internal import TestTools
             Set(try LogRetention(paths: paths, settings: settings, files: disk).sweep())
         }
         #expect(try sweep() == Set(old))
-        // Its last log: put aside when the configuration has the camera no more and nobody writes it.
-        func putAside(except cameras: [CameraID]) {
-            FormerLogs.putAside(in: "/log", stateDirectory: "/state", except: cameras, files: disk)
+        // Its last log: rotated when the configuration has the camera no more and nobody writes it.
+        func rotate(except cameras: [CameraID]) {
+            FormerLogs.rotate(in: "/log", stateDirectory: "/state", except: cameras, files: disk)
         }
-        putAside(except: [CameraID("yard")])
+        rotate(except: [CameraID("yard")])
         #expect(disk.content("/log/yard.jsonl") != nil)
         let lock = try disk.open("/log/.yard.lock", flags: O_RDWR | O_CREAT)
         _ = try disk.lock(lock, path: "/log/.yard.lock")
-        putAside(except: [])
+        rotate(except: [])
         #expect(disk.content("/log/yard.jsonl") != nil)
         disk.close(lock)
-        putAside(except: [])
+        rotate(except: [])
         #expect(try sweep() == ["/log/yard.jsonl.000000000007"])
         #expect(others.allSatisfy { disk.content($0) != nil })
         // Bytes are those of all.

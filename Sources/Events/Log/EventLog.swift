@@ -18,7 +18,7 @@ public enum EventLogError: Error, Equatable, CustomStringConvertible {
     }
 }
 
-/// What happened to a log, said once when it happens, and a minute later at most when it keeps changing.
+/// What happened to a log, said once when it happens; what keeps changing, after 20 times once a minute.
 public enum LogNews: Sendable, Equatable, CustomStringConvertible {
     /// The disk does not take lines; they wait in memory.
     case failing(SystemFailure)
@@ -82,7 +82,7 @@ public final class EventLog: @unchecked Sendable {
     /// What went wrong last; for those who must not wait for a disk that hangs.
     private let failures = Mutex<(log: SystemFailure?, retention: SystemFailure?)>((nil, nil))
     private let onNews: @Sendable (LogNews) -> Void
-    /// On `queue` only: what was told of that last, and how many changes may still be told, as of when.
+    /// On `queue` only: what was told of `failures` last; how many changes may still be told, as of when (monotonic microseconds).
     private var told: (log: SystemFailure?, retention: SystemFailure?) = (nil, nil)
     private var changes: (left: Double, at: Int64) = (EventLog.changesAtOnce, 0)
     private static let changesAtOnce = 20.0

@@ -21,7 +21,8 @@ public struct LogPaths: Sendable, Equatable {
             name: Self.fileName(camera), directory: directory, stateDirectory: stateDirectory, pictures: pictures)
     }
 
-    /// A daemon's log whose files are named so.
+    /// A daemon's log.
+    /// - Parameter name: As in its files' names.
     init(name: String, directory: String, stateDirectory: String?, pictures: String?) {
         self.active = directory + "/" + name + Self.suffix
         self.lock = directory + "/." + name + ".lock"
@@ -45,17 +46,18 @@ public struct LogPaths: Sendable, Equatable {
         return folder + "/" + (own.hasPrefix(".") ? "." : "") + name + ".state.json"
     }
 
-    /// Where a log goes that begins with this number.
-    func putAside(first: UInt64) -> String {
+    /// Where the log goes when it is rotated.
+    /// - Parameter first: The sequence number of its first line.
+    func rotated(first: UInt64) -> String {
         let digits = String(first)
         return active + "." + String(repeating: "0", count: max(0, 12 - digits.count)) + digits
     }
 
-    /// Of the name of a log that is written.
+    /// The ending of the name of a log that is written.
     static let suffix = ".jsonl"
 
-    /// The log that a file was before it was put aside, by us or by logrotate, also a compressed one; nil for other files.
-    static func origin(ofPutAside name: String) -> String? {
+    /// The log that a file was before it was rotated, by us or by logrotate, also a compressed one; nil for other files.
+    static func origin(ofRotated name: String) -> String? {
         name.wholeMatch(of: /(.+\.jsonl)(\.[0-9]+|-[0-9][0-9-]*)(\.(gz|bz2|xz|zst))?/).map { String($0.1) }
     }
 

@@ -16,7 +16,7 @@ struct LogRetention {
     /// - Returns: what was removed.
     @discardableResult
     func sweep() throws(SystemFailure) -> [String] {
-        guard settings.keepsNotEverything else { return [] }
+        guard settings.hasLimit else { return [] }
         let (candidates, writtenBytes) = try oldestFirst()
         var bytes = candidates.reduce(writtenBytes) { $0 + $1.facts.size }
         let horizon = settings.keepDays.map { files.utcNow() - Int64($0 * 86_400e6) }
@@ -28,7 +28,7 @@ struct LogRetention {
             if let least = settings.keepFreeBytes { isTight = try files.freeBytes(paths.directory) < least }
             guard isOld || isTooMuch || isTight else { break }
             // Another camera's sweep may have been faster.
-            do { try files.remove(file.path) } catch  where error.code == ENOENT {}
+            do { try files.remove(file.path) } catch { if error.code != ENOENT { throw error } }
             bytes -= file.facts.size
             removed.append(file.path)
         }
@@ -36,13 +36,13 @@ struct LogRetention {
     }
 
     /// Whether a log of this name is a camera's, or was: other files may lie here, too.
-    private func isCameras(_ log: String) throws(SystemFailure) -> Bool {
+    private func isOfCamera(_ log: String) throws(SystemFailure) -> Bool {
         guard log.hasSuffix(LogPaths.suffix) else { return false }
         if log == paths.name { return true }
         return try files.facts(paths.state(of: String(log.dropLast(LogPaths.suffix.count)))) != nil
     }
 
-    /// - Returns: also how many bytes the logs have that are not put aside.
+    /// - Returns: also how many bytes the logs have that are still written.
     private func oldestFirst() throws(SystemFailure) -> (files: [OldFile], writtenBytes: Int64) {
         var old: [OldFile] = []
         var written: Int64 = 0
@@ -51,10 +51,10 @@ struct LogRetention {
             let path = paths.directory + "/" + name
             guard let facts = try files.facts(path) else { continue }
             if facts.isDirectory {
-                if path != paths.pictures, try isCameras(name + LogPaths.suffix) { folders.append(path) }
-            } else if let log = LogPaths.origin(ofPutAside: name) {
-                if try isCameras(log) { old.append(OldFile(path: path, facts: facts)) }
-            } else if try isCameras(name) {
+                if path != paths.pictures, try isOfCamera(name + LogPaths.suffix) { folders.append(path) }
+            } else if let log = LogPaths.origin(ofRotated: name) {
+                if try isOfCamera(log) { old.append(OldFile(path: path, facts: facts)) }
+            } else if try isOfCamera(name) {
                 written += facts.size
             }
         }
@@ -72,18 +72,18 @@ struct LogRetention {
 
 /// Logs of cameras that the configuration has no more.
 public enum FormerLogs {
-    /// Puts the last log of every such camera aside, so that retention covers it.
+    /// Rotates the last log of every such camera, so that retention covers it.
     ///
-    /// What cannot be put aside now is with the next start.
+    /// What cannot be rotated now is with the next start.
     /// - Parameter cameras: Those of the configuration.
-    public static func putAside(
+    public static func rotate(
         in directory: String, stateDirectory: String?, settings: LogSettings, except cameras: [CameraID]
     ) {
-        guard settings.keepsNotEverything else { return }
-        putAside(in: directory, stateDirectory: stateDirectory, except: cameras, files: RealFileSystem())
+        guard settings.hasLimit else { return }
+        rotate(in: directory, stateDirectory: stateDirectory, except: cameras, files: RealFileSystem())
     }
 
-    static func putAside(
+    static func rotate(
         in directory: String, stateDirectory: String?, except cameras: [CameraID], files: any FileSystem
     ) {
         let known = Set(cameras.map { LogPaths.fileName($0) })
@@ -94,18 +94,18 @@ public enum FormerLogs {
             guard !known.contains(name), let state = paths.state, (try? files.facts(state)) ?? nil != nil else {
                 continue
             }
-            try? putAside(paths, files)
+            try? rotate(paths, files)
         }
     }
 
-    private static func putAside(_ paths: LogPaths, _ files: any FileSystem) throws(SystemFailure) {
+    private static func rotate(_ paths: LogPaths, _ files: any FileSystem) throws(SystemFailure) {
         let lock = try files.open(paths.lock, flags: O_RDWR | O_CREAT)
         defer { files.close(lock) }
         guard try files.lock(lock, path: paths.lock),
             let first = try LogRecovery.firstSequence(paths.active, files)
         else { return }
-        let aside = paths.putAside(first: first)
-        guard try files.facts(aside) == nil else { return }
-        try files.rename(paths.active, to: aside)
+        let rotated = paths.rotated(first: first)
+        guard try files.facts(rotated) == nil else { return }
+        try files.rename(paths.active, to: rotated)
     }
 }

@@ -15,8 +15,8 @@ public struct LogSettings: Codable, Sendable, Equatable {
 
     public init() {}
 
-    /// Whether anything is ever removed.
-    var keepsNotEverything: Bool { keepDays != nil || keepBytes != nil || keepFreeBytes != nil }
+    /// Whether old files are ever removed.
+    var hasLimit: Bool { keepDays != nil || keepBytes != nil || keepFreeBytes != nil }
 
     public enum CodingKeys: String, CodingKey, CaseIterable {
         case rotateBytes = "rotate_bytes"

@@ -22,10 +22,7 @@ struct LogWriter {
     private var device: UInt64?
     private(set) var moves = 0
     private var nextSweep: Int64 = .min
-    /// The wall clock minus the monotonic one.
-    private var clockOffset: Int64?
-    /// When the wall clock was last set forward, monotonic.
-    private var setForwardAt: Int64?
+    private var clock = WallClockTrust()
     private var state: LogState
     private var stateIsDue = false
     private var openStories = OpenStories()
@@ -39,9 +36,6 @@ struct LogWriter {
     static let syncPace: Int64 = 500_000
     /// Old files are looked for this often, after a rotation, and when the disk is full. Microseconds.
     static let sweepPace: Int64 = 600_000_000
-    /// A clock that was set forward by more than a minute may be wrong: for an hour no file is too old. Microseconds.
-    private static let smallestStep: Int64 = 60_000_000
-    private static let clockPace: Int64 = 3_600_000_000
     /// So many ordinals are set aside at a time.
     static let ordinalBlock: UInt64 = 200
     /// So many sequence numbers.
@@ -92,7 +86,7 @@ struct LogWriter {
     /// Writes what waits; after a failure not before a second has passed, unless `isLast`.
     /// - Parameter isLast: synchronises at once, and tries also right after a failure.
     mutating func work(now: Int64, isLast: Bool = false) {
-        noteClock(now: now)
+        clock.note(wall: files.utcNow(), monotonic: now)
         if let failure, now - failure.at < Self.pace, !isLast { return }
         do {
             try noticeReplacement()
@@ -293,7 +287,7 @@ struct LogWriter {
         let isOld = settings.rotateHours.map { abs(age) >= $0 } ?? false
         guard isOld || log.size + Int64(line.bytes.count) > settings.rotateBytes else { return }
         try synchronize()
-        try files.rename(paths.active, to: paths.putAside(first: first.sequence))
+        try files.rename(paths.active, to: paths.rotated(first: first.sequence))
         closeLog()
         _ = try openLog()
         if openStories.isComplete {
@@ -308,17 +302,11 @@ struct LogWriter {
         guard paths.state != nil, now >= nextSweep || isFull else { return }
         nextSweep = now + Self.sweepPace
         var settings = settings
-        if let setForwardAt, now - setForwardAt < Self.clockPace { settings.keepDays = nil }
+        if !clock.isTrusted(monotonic: now) { settings.keepDays = nil }
         do {
             try LogRetention(paths: paths, settings: settings, files: files).sweep()
             retentionFailure = nil
         } catch { retentionFailure = error }
-    }
-
-    private mutating func noteClock(now: Int64) {
-        let offset = files.utcNow() - now
-        if let clockOffset, offset - clockOffset > Self.smallestStep { setForwardAt = now }
-        clockOffset = offset
     }
 
     // MARK: State
@@ -340,7 +328,8 @@ struct LogWriter {
 
     private mutating func writeState() throws(SystemFailure) {
         if let path = paths.state {
-            do { try state.write(path, files) } catch  where error.code == ENOENT {
+            do { try state.write(path, files) } catch {
+                guard error.code == ENOENT else { throw error }
                 try files.makeDirectory(LogPaths.split(path).directory)
                 try state.write(path, files)
             }

@@ -53,7 +53,7 @@ public final class Daemon: @unchecked Sendable {
         control.sync {
             warnOfMissingSecrets()
             fleet.apply(configuration, old: nil, surroundings)
-            putFormerLogsAside()
+            rotateFormerLogs()
             services.apply(configuration, secrets: surroundings.secrets)
             startTimers()
             notifier.ready(status: statusLine)
@@ -102,7 +102,7 @@ public final class Daemon: @unchecked Sendable {
             }
             fleet.apply(new, old: startsAnew ? nil : configuration, surroundings)
             configuration = new
-            putFormerLogsAside()
+            rotateFormerLogs()
             warnOfMissingSecrets()
             services.apply(new, secrets: surroundings.secrets)
             logger.notice("configuration read again: \(statusLine)")
@@ -123,11 +123,11 @@ public final class Daemon: @unchecked Sendable {
     }
 
     /// Retention then covers them. A disk that hangs must not hold the daemon up.
-    private func putFormerLogsAside() {
+    private func rotateFormerLogs() {
         let (storage, settings) = (configuration.storage, configuration.log)
         let cameras = configuration.cameras.keys.map { CameraID($0) }
         tidying.async {
-            FormerLogs.putAside(
+            FormerLogs.rotate(
                 in: storage.directory, stateDirectory: storage.stateDirectory.isEmpty ? nil : storage.stateDirectory,
                 settings: settings, except: cameras)
         }
