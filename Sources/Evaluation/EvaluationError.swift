@@ -22,8 +22,8 @@ public enum EvaluationError: Error, Equatable, CustomStringConvertible {
     case missingImages(path: String, id: Int, count: Int, of: Int)
     /// A picture is not of the size that the annotations state.
     case wrongSize(path: String, found: PixelSize, expected: PixelSize)
-    /// A mask's run lengths do not fit its image.
-    case badMask(path: String, annotation: Int)
+    /// A mask is not of its picture's size; `place` is such as `annotation 3`.
+    case badMask(path: String, place: String, size: PixelSize)
 
     public var description: String {
         switch self {
@@ -47,8 +47,8 @@ public enum EvaluationError: Error, Equatable, CustomStringConvertible {
             "\(path): there is no such picture (image \(id)); \(count) of \(all) pictures are missing; check --images and the annotations' file_name"
         case .wrongSize(let path, let found, let expected):
             "\(path): is \(found.width)x\(found.height) pixels, the annotations say \(expected.width)x\(expected.height)"
-        case .badMask(let path, let annotation):
-            "\(path): the segmentation of annotation \(annotation) does not fit its image"
+        case .badMask(let path, let place, let size):
+            "\(path): \(place): segmentation does not fit its picture of \(size.width)x\(size.height)"
         }
     }
 }

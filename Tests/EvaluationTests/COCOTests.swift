@@ -96,7 +96,7 @@ import Testing
             _ = try figures(both.replacing("\"category_id\": 18", with: "\"category_id\": 1"), results, .bbox)
             Issue.record("a person of one joint was accepted")
         } catch EvaluationError.badJSON(_, let found) {
-            #expect(found == "annotations[1].bbox: is not [x, y, width, height]")
+            #expect(found == "annotations[1].bbox is not [x, y, width, height]")
         }
     }
 

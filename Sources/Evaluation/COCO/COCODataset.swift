@@ -14,6 +14,7 @@ public struct COCOAnnotation: Sendable {
     public let imageID: Int
     /// left, top, width, height in pixels; 0 where the file has none.
     public let box: [Double]
+    /// Whether the file has a box.
     public let hasBox: Bool
     /// Pixels.
     public let area: Double
@@ -182,7 +183,7 @@ private struct COCOFile: Decodable {
     struct Annotation: Decodable {
         let category_id: Int
         let annotation: COCOAnnotation
-        /// What makes it useless for a person; other categories may have any number of joints.
+        /// What is wrong with it where it is a person's; other categories may have any number of joints.
         let problem: String?
 
         enum Key: String, CodingKey {
@@ -194,10 +195,11 @@ private struct COCOFile: Decodable {
             let statedBox = try values.readIfPresent(.bbox, as: [Double].self)
             let box = statedBox ?? [0, 0, 0, 0]
             let keypoints = try values.readIfPresent(.keypoints, as: [Double].self) ?? []
-            problem =
-                box.count != 4
-                ? "bbox: is not [x, y, width, height]"
-                : keypoints.isEmpty || keypoints.count == 51 ? nil : "keypoints: are not 51 numbers"
+            if box.count != 4 {
+                problem = "bbox is not [x, y, width, height]"
+            } else {
+                problem = keypoints.isEmpty || keypoints.count == 51 ? nil : "keypoints are not 51 numbers"
+            }
             let labelled = stride(from: 2, to: keypoints.count, by: 3).count { keypoints[$0] > 0 }
             category_id = try values.readIfPresent(.category_id) ?? 1
             // Some tools write true and false.

@@ -209,7 +209,7 @@ private struct PictureBuilder {
         if task == .segm && !found.isEmpty {
             for truth in truths {
                 guard let mask = truth.segmentation?.mask(size: size), mask.size == size else {
-                    throw .badMask(path: dataset.path, annotation: truth.id)
+                    throw .badMask(path: dataset.path, place: "annotation \(truth.id)", size: size)
                 }
                 truthMasks.append(mask)
             }
@@ -264,9 +264,7 @@ private struct PictureBuilder {
         // pycocotools draws the box of a result that has no outline.
         let outline = found.result.segmentation ?? found.result.bbox.map { .polygons([$0]) }
         guard let mask = outline?.mask(size: size), mask.size == size else {
-            throw .badJSON(
-                path: resultsPath,
-                reason: "result \(found.index): segmentation does not fit its picture of \(size.width)x\(size.height)")
+            throw .badMask(path: resultsPath, place: "result \(found.index)", size: size)
         }
         return mask
     }
