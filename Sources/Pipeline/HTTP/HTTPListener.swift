@@ -34,11 +34,11 @@ struct HTTPListener: Sendable {
     }
 
     private func accept(on listener: AsyncSocket) async throws {
-        let guests = HTTPGuests()
+        let connections = HTTPConnections()
         try await withThrowingDiscardingTaskGroup { group in
             for try await socket in listener.sockets {
                 let descriptor = socket.socket.file.rawValue
-                guard guests.enter() else {
+                guard connections.admit() else {
                     let refusal = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
                     _ = try? socket.socket.write(Data(refusal.utf8))
                     try? socket.close()
@@ -46,8 +46,8 @@ struct HTTPListener: Sendable {
                 }
                 group.addTask {
                     // Whoever goes away in the middle of something is nothing to tell.
-                    try? await serve(socket, guests)
-                    guests.leaves(descriptor)
+                    try? await serve(socket, connections)
+                    connections.remove(descriptor)
                     try? socket.close()
                 }
             }
@@ -57,12 +57,12 @@ struct HTTPListener: Sendable {
 
     // MARK: One connection
 
-    private func serve(_ socket: AsyncSocket, _ guests: HTTPGuests) async throws {
+    private func serve(_ socket: AsyncSocket, _ connections: HTTPConnections) async throws {
         let descriptor = socket.socket.file.rawValue
         var bytes: [UInt8] = []
         var goesOn = true
         while goesOn {
-            guests.waits(descriptor)
+            connections.markIdle(descriptor)
             let head: HTTPHead
             do throws(HTTPHead.Problem) {
                 guard let next = try await nextHead(&bytes, socket) else { return }
@@ -71,7 +71,7 @@ struct HTTPListener: Sendable {
                 try await send(.text(error.status, "\(error.text)\n"), to: socket, isLast: true)
                 return await drain(socket)
             }
-            guests.works(descriptor)
+            connections.markBusy(descriptor)
             goesOn = head.staysOpen
             let response = try? await within(Self.patience) { await answer(head.request) }
             try await send(
