@@ -67,36 +67,25 @@ public struct Configuration: Codable, Sendable, Equatable, CheckedSettings {
         return problems
     }
 
-    /// Every file that `file`'s settings name and that this machine does not have, or this user may not read.
+    /// Every file that `file`'s settings name and that this machine does not have, or this user may not read or run.
     public func missingFiles(file: String) -> [ConfigurationProblem] {
-        var places = [(["model", "path"], model.path), (["mqtt", "ca_file"], mqtt.caFile)]
-        places += cameras.sorted { $0.key < $1.key }.filter { urlScheme(of: $0.value.url) == nil }.map {
-            (["cameras", $0.key, "url"], $0.value.url)
+        let files = FileManager.default
+        var problems: [ConfigurationProblem] = []
+        func note(_ path: String, _ found: String, _ allowed: String) {
+            problems.append(ConfigurationProblem(file: file, line: nil, path: path, found: found, allowed: allowed))
         }
-        var programs: [ConfigurationProblem] = []
-        if let program = hooks.command.first, program.contains("/"),
-            !FileManager.default.isExecutableFile(atPath: program)
-        {
-            programs.append(
-                ConfigurationProblem(
-                    file: file, line: nil, path: "hooks.command", found: "'\(program)', which cannot be run here",
-                    allowed: "a program and its arguments"))
+        if let program = hooks.command.first, program.contains("/"), !files.isExecutableFile(atPath: program) {
+            note("hooks.command", "'\(program)', which cannot be run here", "a program and its arguments")
         }
-        return programs
-            + places.compactMap { path, name in
-                if name.isEmpty || name.contains(where: { "*?[$".contains($0) })
-                    || FileManager.default.isReadableFile(atPath: name)
-                {
-                    return nil
-                }
-                let isCamera = path.first == "cameras"
-                return ConfigurationProblem(
-                    file: file, line: nil, path: path.joined(separator: "."),
-                    found: "'\(redactedURL(name))', which cannot be read here",
-                    allowed: isCamera
-                        ? "a URL like rtsp://HOST/PATH, or the path of a device or file" : "the path of a readable file"
-                )
-            }
+        let aFile = "the path of a readable file"
+        let aCamera = "a URL like rtsp://HOST/PATH, or the path of a device or file"
+        let places = [("model.path", model.path, aFile), ("mqtt.ca_file", mqtt.caFile, aFile)]
+        let cameras = cameras.sorted { $0.key < $1.key }.map { ("cameras.\($0.key).url", $0.value.url, aCamera) }
+        for (path, name, allowed) in places + cameras.filter({ urlScheme(of: $0.1) == nil })
+        where !name.isEmpty && !name.contains(where: { "*?[$".contains($0) }) && !files.isReadableFile(atPath: name) {
+            note(path, "'\(redactedURL(name))', which cannot be read here", allowed)
+        }
+        return problems
     }
 
     /// Settings that may hold `${NAME}`, by path.

@@ -21,7 +21,7 @@ struct SettingsDecoder: Decoder {
         switch node ?? fallback {
         case .sequence(let list)?: return Unkeyed(decoder: self, elements: Array(list))
         case nil: return Unkeyed(decoder: self, elements: [])
-        default: throw corrupted("a list: [ONE, ANOTHER]")
+        default: throw corrupted(aList)
         }
     }
 

@@ -147,6 +147,7 @@ func snakeCase(_ name: String) -> String {
 }
 
 /// What stands where settings hold others.
+let aList = "a list: [ONE, ANOTHER]"
 let aGroupOfKeys = "a group of keys, each with its value on a line of its own below"
 
 func kindName(_ type: Any.Type) -> String {
@@ -157,7 +158,7 @@ func kindName(_ type: Any.Type) -> String {
     case is any BinaryFloatingPoint.Type: return "a number"
     case is String.Type: return "text"
     case is any Collection.Type where !(type is any ExpressibleByDictionaryLiteral.Type):
-        return "a list: [ONE, ANOTHER]"
+        return aList
     default: return caseNames(type) ?? aGroupOfKeys
     }
 }
