@@ -5,11 +5,11 @@ public final class OutputFile: Sendable {
     private let path: String
     private let descriptor: Int32
 
-    /// - Parameter emptying: whether what the file holds is thrown away.
+    /// - Parameter truncating: whether what the file holds is thrown away.
     /// - Throws: `ReplayError.cannotWrite`.
-    public init(_ path: String, emptying: Bool = true) throws(ReplayError) {
+    public init(_ path: String, truncating: Bool = true) throws(ReplayError) {
         self.path = path
-        descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (emptying ? O_TRUNC : 0), 0o666)
+        descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (truncating ? O_TRUNC : 0), 0o666)
         if descriptor < 0 { throw failure() }
     }
 

@@ -17,7 +17,7 @@ struct BenchCommand: ParsableCommand {
     @Argument(help: "The network.", completion: .file(extensions: ["safetensors"]))
     var model: String
 
-    @Option(help: "Size of the input: width x height, multiples of 32 up to 4096.")
+    @Option(help: "Size of the input: \(InputSize.rule).")
     var size = InputSize(width: 640, height: 384)
 
     @Option(help: "Cores that share the work; all by default.")
@@ -38,8 +38,8 @@ struct BenchCommand: ParsableCommand {
     var turns = false
 
     func validate() throws {
-        if let threads, threads < 1 { throw ValidationError("--threads is \(threads), expected at least 1.") }
-        if passes < 1 { throw ValidationError("--passes is \(passes), expected at least 1.") }
+        if let threads, threads < 1 { throw ValidationError("--threads \(threads): must be at least 1.") }
+        if passes < 1 { throw ValidationError("--passes \(passes): must be at least 1.") }
     }
 
     func run() throws {

@@ -48,7 +48,7 @@ struct EvalCOCOCommand: ParsableCommand {
     var only: String?
     @Option(
         help: ArgumentHelp(
-            "What the network sees, such as 640x384, multiples of 32 up to 4096; by default every picture as large as fits into 640x480.",
+            "What the network sees: \(InputSize.rule); by default every picture as large as fits into 640x480.",
             valueName: "WxH"))
     var size: InputSize?
     @Option(help: "The network's people below this score are left out, 0...1.")
@@ -61,11 +61,11 @@ struct EvalCOCOCommand: ParsableCommand {
     enum Task: String, ExpressibleByArgument, CaseIterable { case bbox, segm, keypoints }
 
     func validate() throws {
-        if (model == nil) == (detections == nil) { throw ValidationError("name either --model or --detections") }
-        if model != nil && images == nil { throw ValidationError("--model needs --images, the folder of the pictures") }
-        if results != nil && model == nil { throw ValidationError("--results writes what --model finds; name a model") }
-        if !(0...1).contains(threshold) { throw ValidationError("--threshold is \(threshold), expected 0...1") }
-        if let threads, threads < 1 { throw ValidationError("--threads is \(threads), expected at least 1") }
+        if (model == nil) == (detections == nil) { throw ValidationError("Name either --model or --detections.") }
+        if model != nil, images == nil { throw ValidationError("--model needs --images, the folder of the pictures.") }
+        if results != nil, model == nil { throw ValidationError("--results writes what --model finds; name a model.") }
+        if !(0...1).contains(threshold) { throw ValidationError("--threshold \(threshold): must be 0...1.") }
+        if let threads, threads < 1 { throw ValidationError("--threads \(threads): must be at least 1.") }
     }
 
     func run() throws {
@@ -87,7 +87,7 @@ struct EvalCOCOCommand: ParsableCommand {
             network: network, inputSize: size?.pixels, threads: threads, threshold: threshold,
             masks: results != nil || (task.isEmpty ? dataset.tasks.contains(.segm) : task.contains(.segm)))
         // Before hours of work, not after them.
-        if let results { _ = try OutputFile(results, emptying: false) }
+        if let results { _ = try OutputFile(results, truncating: false) }
         let found = try survey.people(of: dataset, in: folder, only: chosen)
         let path = results ?? "detections"
         let stem = path.hasSuffix(".json") ? String(path.dropLast(5)) : path

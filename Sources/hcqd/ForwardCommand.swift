@@ -29,7 +29,7 @@ struct ForwardCommand: ParsableCommand {
     var threads: Int?
 
     func validate() throws {
-        if let threads, threads < 1 { throw ValidationError("--threads is \(threads), expected at least 1.") }
+        if let threads, threads < 1 { throw ValidationError("--threads \(threads): must be at least 1.") }
     }
 
     func run() throws {

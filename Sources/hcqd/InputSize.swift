@@ -3,6 +3,9 @@ internal import Scene
 
 /// What a network sees, `640x384` on the command line: width and height, multiples of 32.
 struct InputSize: ExpressibleByArgument, CustomStringConvertible {
+    /// What helps say of it.
+    static let rule = "width x height, such as 640x384, multiples of 32 up to 4096"
+
     let pixels: PixelSize
 
     init(width: Int, height: Int) { pixels = PixelSize(width: width, height: height) }

@@ -22,7 +22,7 @@ struct ModelCommand: ParsableCommand {
         @Argument(help: "The network.", completion: .file(extensions: ["safetensors"]))
         var model: String
 
-        @Option(help: "Width x height of the input, multiples of 32 up to 4096.")
+        @Option(help: "Size of the input: \(InputSize.rule).")
         var size = InputSize(width: 640, height: 384)
 
         func run() throws {

@@ -26,7 +26,7 @@ extension ModelCommand {
         @Option(help: "How many pictures.")
         var pictures = 48
 
-        @Option(help: "Size of the input: width x height, multiples of 32 up to 4096.")
+        @Option(help: "Size of the input: \(InputSize.rule).")
         var size = InputSize(width: 640, height: 384)
 
         @Option(help: "The beginning of the name of layers that stay in float32; may be repeated.")
@@ -36,7 +36,7 @@ extension ModelCommand {
         var output: String
 
         func validate() throws {
-            if pictures < 1 { throw ValidationError("--pictures is \(pictures), expected at least 1.") }
+            if pictures < 1 { throw ValidationError("--pictures \(pictures): must be at least 1.") }
         }
 
         func run() throws {

@@ -68,7 +68,7 @@ struct ReplayCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "What the network sees, such as 640x384, multiples of 32 up to 4096; fits the clip by default.",
+            "What the network sees: \(InputSize.rule); fits the clip by default.",
             valueName: "WxH"))
     var input: InputSize?
 

@@ -54,10 +54,10 @@ struct TrackCommand: ParsableCommand {
 
     func validate() throws {
         if let fps, !(1e-6...1000).contains(fps) {
-            throw ValidationError("--fps is \(plain(fps)), expected 0.000001...1000")
+            throw ValidationError("--fps \(plain(fps)): must be 0.000001...1000.")
         }
         if !(0...86_400).contains(fill) {
-            throw ValidationError("--fill is \(plain(fill)), expected 0...86400 seconds")
+            throw ValidationError("--fill \(plain(fill)): must be 0...86400 seconds.")
         }
         _ = (try settings(), try givenSize())
     }
@@ -87,7 +87,7 @@ struct TrackCommand: ParsableCommand {
         guard let size else { return nil }
         let sides = size.split(separator: "x", omittingEmptySubsequences: false).compactMap { Int($0) }
         guard sides.count == 2, sides.allSatisfy({ (1...100_000).contains($0) }) else {
-            throw ValidationError("--size is WIDTHxHEIGHT in pixels, such as 1920x1080; found '\(size)'")
+            throw ValidationError("--size '\(size)': must be WIDTHxHEIGHT in pixels, such as 1920x1080.")
         }
         return PixelSize(width: sides[0], height: sides[1])
     }
@@ -106,12 +106,12 @@ struct TrackCommand: ParsableCommand {
         for assignment in set {
             let parts = assignment.split(separator: "=", maxSplits: 1).map(String.init)
             guard parts.count == 2, let value = settingValue(parts[1]) else {
-                throw ValidationError("--set is NAME=VALUE, such as patience=1; found '\(assignment)'")
+                throw ValidationError("--set '\(assignment)': must be NAME=VALUE, such as patience=1.")
             }
             guard let isKnown = try? settings.set(parts[0], to: value) else {
-                throw ValidationError("--set: '\(parts[1])' is no value for \(parts[0])")
+                throw ValidationError("--set: '\(parts[1])' is no value for \(parts[0]).")
             }
-            if !isKnown { throw ValidationError("--set: there is no setting '\(parts[0])'") }
+            if !isKnown { throw ValidationError("--set: there is no setting '\(parts[0])'.") }
         }
         return settings
     }
