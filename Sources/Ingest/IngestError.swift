@@ -66,7 +66,7 @@ extension IngestError: CustomStringConvertible {
         case .indexAtEnd(let location):
             "\(location): the file's index (moov) comes after its pictures, which a pipe or this server gives only once; "
                 + "rewrite it (ffmpeg -i FILE -c copy -movflags +faststart NEW.mp4), name the file itself "
-                + "or use a server that knows ranges"
+                + "or use a server that answers range requests"
         case .noVideo(let location, let streams):
             "\(location): has no video\(streams.isEmpty ? "" : ", only " + streams.joined(separator: ", ")); "
                 + "name a source with a video stream"
