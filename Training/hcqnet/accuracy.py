@@ -35,4 +35,5 @@ class Accuracy:
     def __call__(self, net: HCQNet) -> dict[str, float]:
         """AP_bbox, AP_segm and AP_keypoints, as far as there are labels and the network tells joints."""
         entries = find_entries(self.coco, self.paths, network_finder(net.eval(), None, self.bounds))
-        return {f"AP_{kind}": max(float(average_precision(self.coco, entries[kind], kind)[0]), 0.0) for kind in self.kinds if kind != "keypoints" or net.config.has_pose}
+        kinds = [kind for kind in self.kinds if kind != "keypoints" or net.config.has_pose]
+        return {f"AP_{kind}": max(float(average_precision(self.coco, entries[kind], kind)[0]), 0.0) for kind in kinds}

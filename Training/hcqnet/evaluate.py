@@ -18,7 +18,6 @@ import argparse
 import contextlib
 import io
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,7 +29,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from . import weights as weight_files
-from .command import MISTAKES
+from .command import run
 from .data import DataError, read_picture
 from .hcqnet import HCQNet
 from .ochuman import SUBSETS, ochuman_to_coco
@@ -201,7 +200,7 @@ def _size(text: str) -> tuple[int, int] | None:
     return sides
 
 
-def main() -> int:
+def main() -> None:
     """The command line above."""
     parser = argparse.ArgumentParser(
         prog="python -m hcqnet.evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -217,7 +216,8 @@ def main() -> int:
     parser.add_argument("--truth", type=Path, help="write the validation part's labels into this folder")
     parser.add_argument(
         "--size", default="fit", type=_size, metavar="SIZE",
-        help="HEIGHTxWIDTH of the input, multiples of 32 (the paper's networks: 1024x1024), or fit: every picture as large as fits into 480x640, as the engine's default",
+        help="HEIGHTxWIDTH of the input, multiples of 32 (the paper's networks: 1024x1024), or fit, the engine's default: "
+        "every picture as large as fits into 480x640",
     )  # fmt: skip
     parser.add_argument("--limit", type=int)
     parser.add_argument("--threads", type=int, default=2)
@@ -226,12 +226,7 @@ def main() -> int:
         parser.error("name the pictures: --data DIR, or --images DIR with --annotations A.json")
     if not (arguments.model or arguments.teachers or arguments.truth):
         parser.error("nothing to do: --model M.safetensors, --teachers DIR or --truth OUT")
-    try:
-        _evaluate(arguments)
-    except (*MISTAKES, RuntimeError) as error:
-        print(f"hcqnet.evaluate: {error}", file=sys.stderr)
-        return 1
-    return 0
+    _evaluate(arguments)
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
@@ -307,4 +302,4 @@ def _teachers(directory: Path, threads: int) -> Finder:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run("evaluate", main)

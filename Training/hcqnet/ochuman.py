@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 from pycocotools import mask as rle
+
+from .command import run
+from .data import DataError
 
 SUBSETS = {"all": slice(None), "val": slice(2500), "test": slice(2500, None)}  # of the pictures in the order of their ids
 COCO_JOINTS = (
@@ -56,7 +58,7 @@ def _runs(outline: dict, size: tuple[int, int]) -> dict:
     return {"size": code["size"], "counts": code["counts"].decode()}
 
 
-def main() -> int:
+def main() -> None:
     """The command line above."""
     parser = argparse.ArgumentParser(
         prog="python -m hcqnet.ochuman", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -66,15 +68,13 @@ def main() -> int:
     parser.add_argument("--output", type=Path, required=True, help="the same in COCO's layout")
     options = parser.parse_args()
     try:
-        options.output.write_text(json.dumps(ochuman_to_coco(json.loads(options.file.read_text()), options.subset)))
+        content = ochuman_to_coco(json.loads(options.file.read_text()), options.subset)
     except KeyError as error:
-        print(f"hcqnet.ochuman: {options.file}: has no {error}; is it OCHuman's own file?", file=sys.stderr)
-        return 1
-    except (OSError, ValueError) as error:
-        print(f"hcqnet.ochuman: {options.file}: {error}", file=sys.stderr)
-        return 1
-    return 0
+        raise DataError(f"{options.file}: has no {error}; is it OCHuman's own file?") from error
+    except ValueError as error:
+        raise DataError(f"{options.file}: {error}") from error
+    options.output.write_text(json.dumps(content))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run("ochuman", main)

@@ -13,8 +13,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from .data import DataError
 from .hcqnet import HCQNet
 from .targets import box_cells
+
+ENGINE_BOUNDS = (480, 640)  # height, width into which hcqd fits pictures unless it is told a size
 
 
 @dataclass
@@ -44,7 +47,7 @@ def opencv_scaling(picture: np.ndarray) -> Scaling:
 def engine_scaling(path: Path, upright: bool = False) -> Scaling:
     """A picture's file as hcqd decodes and scales it: libavcodec, then one pass of libswscale (`PictureScaler.swift`).
 
-    As it is stored, or turned by its EXIF orientation. Raises RuntimeError with what ffmpeg says of a file that it cannot read.
+    As it is stored, or turned by its EXIF orientation. Raises DataError with what ffmpeg says of a file that it cannot read.
     """
 
     def scaled(height: int, width: int) -> np.ndarray:
@@ -55,7 +58,7 @@ def engine_scaling(path: Path, upright: bool = False) -> Scaling:
         with path.open("rb") as file:
             outcome = subprocess.run(command, stdin=file, capture_output=True)
         if len(outcome.stdout) != 3 * height * width:
-            raise RuntimeError(f"{path}: {outcome.stderr.decode(errors='replace').strip() or 'no picture'}")
+            raise DataError(f"{path}: {outcome.stderr.decode(errors='replace').strip() or 'no picture'}")
         return np.frombuffer(outcome.stdout, np.uint8).reshape(height, width, 3)
 
     return scaled
@@ -70,9 +73,6 @@ def letterbox(shape: tuple[int, int], scaling: Scaling, size: tuple[int, int], c
     small = scaling(height, width).astype(np.float32) / 255
     x[:height, :width] = (small - np.array(config.image_mean)) / np.array(config.image_std)
     return torch.from_numpy(x).permute(2, 0, 1)[None], (height, width)
-
-
-ENGINE_BOUNDS = (480, 640)
 
 
 def fitting_size(height: int, width: int, bounds: tuple[int, int] = ENGINE_BOUNDS) -> tuple[int, int]:

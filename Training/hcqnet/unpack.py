@@ -6,6 +6,9 @@ import argparse
 import tarfile
 from pathlib import Path
 
+from .command import run
+from .data import DataError
+
 
 def main() -> None:
     """The command line above."""
@@ -15,15 +18,15 @@ def main() -> None:
     options = parser.parse_args()
     shards = sorted((options.data / "train").glob("*.tar"))
     if not shards:
-        raise SystemExit(f"hcqnet.unpack: {options.data / 'train'}: holds no shards (*.tar)")
+        raise DataError(f"{options.data / 'train'}: holds no shards (*.tar)")
     for shard in shards:
         try:
             with tarfile.open(shard) as file:
                 file.extractall(options.output / shard.stem, filter="data")
         except (tarfile.TarError, OSError) as error:
-            raise SystemExit(f"hcqnet.unpack: {shard}: {error}") from error
+            raise DataError(f"{shard}: {error}") from error
         print(f"{shard.stem}: {sum(1 for _ in (options.output / shard.stem / 'images').iterdir())} pictures")
 
 
 if __name__ == "__main__":
-    main()
+    run("unpack", main)

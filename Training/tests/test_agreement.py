@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from pycocotools.coco import COCO
 
+from hcqnet.data import DataError
 from hcqnet.evaluate import average_precision, find_entries, ground_truth, network_finder, write_truth
 from hcqnet.predict import engine_scaling
 from hcqnet.weights import load
@@ -75,5 +76,5 @@ def test_they_agree_on_photographs_that_are_to_be_turned(tmp_path: Path) -> None
 def test_a_file_that_is_no_picture_is_named(tmp_path: Path) -> None:
     path = tmp_path / "torn.jpg"
     path.write_bytes(b"nothing")
-    with pytest.raises(RuntimeError, match="torn.jpg"):
+    with pytest.raises(DataError, match="torn.jpg"):
         engine_scaling(path)(32, 32)

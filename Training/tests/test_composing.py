@@ -124,7 +124,6 @@ def test_pictures_of_nobody_can_be_left_out(shard: Path) -> None:
     samples = load_sets(shard, None, {})
     for sample in samples[3:]:
         sample.people = []
-    shown = set()
     for empty in (0.0, 1.0):
         fill = Composer(samples, Settings(empty=empty, paste=0.0))
         shown = {name for seed in range(20) for name in fill(np.random.default_rng(seed), 64, 64)[3]}

@@ -122,8 +122,8 @@ def test_pictures_and_files_that_cannot_be_used_are_named(tmp_path: Path) -> Non
         ({"segmentation": {"size": [60, 80], "counts": [4000]}}, "segmentation's runs cover 4000 pixels, the picture has 4800"),
         ({"segmentation": {"size": [60, 80], "counts": "garbage"}}, "Invalid RLE mask"),
         ({"segmentation": {"size": [60, 80], "counts": [4810, -10]}}, ""),
-        ({"segmentation": {"size": [60, 80]}}, ""),
-        ({"segmentation": "mask.png"}, ""),
+        ({"segmentation": {"size": [60, 80]}}, "segmentation is neither a list of polygons nor runs"),
+        ({"segmentation": "mask.png"}, "segmentation is neither a list of polygons nor runs"),
     ],
 )
 def test_a_label_that_is_none_names_file_and_person(person: dict, message: str, tmp_path: Path) -> None:

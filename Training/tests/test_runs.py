@@ -94,7 +94,9 @@ def test_a_run_in_a_pipe_says_where_its_weights_are_and_nothing_else(
     assert len(lines) == 6 and lines[1].startswith("step 1/4  ") and "  loss " in lines[4] and lines[5].endswith("step 4\n")
 
 
-def test_published_networks_are_taken_from_the_folder_given(recipe: Path, shard: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_published_networks_are_taken_from_the_folder_given(
+    recipe: Path, shard: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     recipe.write_text(json.dumps(RECIPE | {"picodet_file": "elsewhere/p.onnx"}))
     assert command(monkeypatch, recipe, shard, tmp_path / "run", "--teachers", str(tmp_path / "here")) == 1
     assert str(tmp_path / "here" / "p.onnx") in capsys.readouterr().err
