@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from .data import read_json
 from .evaluate import average_precision, find_entries, ground_truth, labelled_kinds, network_finder
 from .hcqnet import HCQNet
 from .predict import ENGINE_BOUNDS
@@ -24,7 +24,7 @@ class Accuracy:
         for name, files in held_out.items():
             file = root / name / "annotations.json"
             if file.exists():
-                images = json.loads(file.read_text())["images"]
+                images = read_json(file)["images"]
                 complete = {i["file_name"] for i in images if all(i.get(flag, True) for flag in FLAGS)}
                 names[name] = [f for f in files if f in complete]
         self.coco, paths = ground_truth(root, list(names), names, None)

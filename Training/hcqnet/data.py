@@ -82,7 +82,7 @@ def validation_names(root: Path) -> dict[str, list[str]]:
     """File names of the validation pictures of every unpacked shard."""
     names = {}
     for directory in sorted(p for p in root.iterdir() if (p / "annotations.json").exists()):
-        images = json.loads((directory / "annotations.json").read_text())["images"]
+        images = read_json(directory / "annotations.json")["images"]
         names[directory.name] = [i["file_name"] for n, i in enumerate(images) if is_validation(directory.name, n, i)]
     return names
 
@@ -98,13 +98,14 @@ def overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def held_out_names(file: Path, root: Path) -> dict[str, list[str]]:
     """Names of sets and of the files in them that are never trained on: a JSON file's, and whole sets named val..."""
-    names = dict(_json(file))
+    names = dict(read_json(file))
     for labels in root.glob("val*/annotations.json"):
-        names[labels.parent.name] = [image["file_name"] for image in _json(labels).get("images", [])]
+        names[labels.parent.name] = [image["file_name"] for image in read_json(labels).get("images", [])]
     return names
 
 
-def _json(file: Path) -> dict:
+def read_json(file: Path) -> dict:
+    """A JSON object; raises DataError, which names the file, for anything else."""
     try:
         content = json.loads(file.read_text())
     except ValueError as error:
@@ -139,7 +140,7 @@ def load_set(directory: Path, teacher: dict[str, np.ndarray] | None, held_out: s
     """One shard, completed by what the teachers saw."""
     file = directory / "annotations.json"
     try:
-        return _load_set(directory, _json(file), teacher, held_out)
+        return _load_set(directory, read_json(file), teacher, held_out)
     except KeyError as error:
         raise DataError(f"{file}: a picture or a person has no {error}") from error
 

@@ -9,7 +9,6 @@ A box is found when an unused detection overlaps it by IoU 0.5 or more, best sco
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +18,7 @@ import torch
 
 from . import weights as weight_files
 from .command import run
-from .data import overlap
+from .data import overlap, read_json
 from .evaluate import ground_truth, read_labelled
 from .predict import find_people
 
@@ -98,7 +97,7 @@ def main() -> None:
 
 
 def _pictures(net, options: argparse.Namespace, size: tuple[int, int]) -> None:
-    coco, paths = ground_truth(options.data, list(EMPTY_SETS), json.loads(options.validation.read_text()), None)
+    coco, paths = ground_truth(options.data, list(EMPTY_SETS), read_json(options.validation), None)
     found, empty = [], []
     for image_id, path in paths.items():
         people = find_people(net, read_labelled(coco, image_id, path), size, min(THRESHOLDS), masks=False)

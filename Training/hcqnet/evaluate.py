@@ -30,7 +30,7 @@ from pycocotools.cocoeval import COCOeval
 
 from . import weights as weight_files
 from .command import run
-from .data import DataError, read_picture
+from .data import DataError, read_json, read_picture
 from .hcqnet import HCQNet
 from .ochuman import SUBSETS, ochuman_to_coco
 from .parallel import device
@@ -44,7 +44,7 @@ def ground_truth(root: Path, sets: list[str], names: dict[str, list[str]], limit
     """The validation pictures of several shards as one COCO truth, and where each picture lies."""
     images, annotations, paths = [], [], {}
     for name in sets:
-        content = json.loads((root / name / "annotations.json").read_text())
+        content = read_json(root / name / "annotations.json")
         wanted = set(names[name][:limit])
         ids = {}
         for image in content["images"]:
@@ -69,8 +69,8 @@ def ground_truth(root: Path, sets: list[str], names: dict[str, list[str]], limit
 
 def from_file(annotations: Path, images: Path, ochuman: str | None) -> tuple[COCO, dict[int, Path]]:
     """People of a COCO file, or of a part of OCHuman's own layout (`images` with `annotations` inside)."""
+    content = read_json(annotations)
     try:
-        content = json.loads(annotations.read_text())
         if ochuman:
             content = ochuman_to_coco(content, ochuman)
         people = next((c["id"] for c in content.get("categories", []) if c["name"] == "person"), 1)
@@ -269,7 +269,7 @@ def _parts(arguments: argparse.Namespace) -> list[tuple]:
     if arguments.annotations:
         truth = from_file(arguments.annotations, arguments.images, arguments.ochuman)
         return [(arguments.annotations.name, truth, labelled_kinds(truth[0].dataset["annotations"]))]
-    names = json.loads(arguments.validation.read_text())
+    names = read_json(arguments.validation)
     sets = {
         "complete (coco-train)": (["coco-train-00"], everything),
         "joints (cocomore)": (["cocomore-train-00", "cocomore-train-01"], ("keypoints",)),

@@ -16,7 +16,7 @@ import numpy as np
 from pycocotools import mask as rle
 
 from .command import run
-from .data import DataError
+from .data import DataError, read_json
 
 SUBSETS = {"all": slice(None), "val": slice(2500), "test": slice(2500, None)}  # of the pictures in the order of their ids
 COCO_JOINTS = (
@@ -67,8 +67,9 @@ def main() -> None:
     parser.add_argument("--subset", choices=SUBSETS, default="all", help="which of the pictures (%(default)s)")
     parser.add_argument("--output", type=Path, required=True, help="the same in COCO's layout")
     options = parser.parse_args()
+    content = read_json(options.file)
     try:
-        content = ochuman_to_coco(json.loads(options.file.read_text()), options.subset)
+        content = ochuman_to_coco(content, options.subset)
     except KeyError as error:
         raise DataError(f"{options.file}: has no {error}; is it OCHuman's own file?") from error
     except ValueError as error:

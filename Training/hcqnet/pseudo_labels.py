@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import cv2
@@ -17,7 +16,7 @@ import numpy as np
 import torch
 
 from .command import progress, run, say
-from .data import read_picture
+from .data import read_json, read_picture
 from .teachers import BoxTeacher, PoseTeacher, suppress
 
 JOINTS_FROM_SCORE = 0.3
@@ -26,7 +25,7 @@ SIZES = (416, 608)
 
 def label_set(directory: Path, boxes_of: BoxTeacher, joints_of: PoseTeacher) -> dict[str, np.ndarray]:
     """Runs both teachers over one unpacked shard."""
-    content = json.loads((directory / "annotations.json").read_text())
+    content = read_json(directory / "annotations.json")
     people: dict[int, list[dict]] = {}
     for person in content["annotations"]:
         people.setdefault(person["image_id"], []).append(person)
