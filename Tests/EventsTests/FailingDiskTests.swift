@@ -196,7 +196,7 @@ internal import TestTools
         #expect(disk.content(old) == nil)
     }
 
-    @Test func aLogThatBeganWhileTheClockWasAheadIsPutAside() throws {
+    @Test func aLogThatBeganWhileTheClockWasAheadIsRotated() throws {
         var log = try open()
         log.ring.append([Made.start(1, at: 400 * 86_400), Made.update(1, at: 0), Made.end(1, at: 86_300)])
         log.writer.work(now: 0)

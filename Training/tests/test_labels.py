@@ -121,7 +121,7 @@ def test_pictures_and_files_that_cannot_be_used_are_named(tmp_path: Path) -> Non
         ({"segmentation": {"size": [80, 60], "counts": [4800]}}, "segmentation is of [80, 60] pixels, the picture of [60, 80]"),
         ({"segmentation": {"size": [60, 80], "counts": [4000]}}, "segmentation's runs cover 4000 pixels, the picture has 4800"),
         ({"segmentation": {"size": [60, 80], "counts": "garbage"}}, "Invalid RLE mask"),
-        ({"segmentation": {"size": [60, 80], "counts": [4810, -10]}}, ""),
+        ({"segmentation": {"size": [60, 80], "counts": [4810, -10]}}, "-10 out of bounds"),
         ({"segmentation": {"size": [60, 80]}}, "segmentation is neither a list of polygons nor runs"),
         ({"segmentation": "mask.png"}, "segmentation is neither a list of polygons nor runs"),
     ],

@@ -46,7 +46,7 @@ struct LogRecovery {
         finishStories()
     }
 
-    /// Logs that were put aside, by the first number in them: their names may be anybody's.
+    /// Rotated logs, by the first number in them: their names may be anybody's.
     private func inOrder(_ logs: [String]) throws(SystemFailure) -> [String] {
         var found: [(first: UInt64, path: String)] = []
         for log in logs {
@@ -192,7 +192,7 @@ private struct Story {
 }
 
 extension LogPaths {
-    /// The logs that were put aside, oldest first.
+    /// The rotated logs, oldest first.
     static func rotated(_ paths: LogPaths, _ files: any FileSystem) throws(SystemFailure) -> [String] {
         let prefix = paths.name + "."
         let names = try files.list(paths.directory).filter { isPart($0, of: paths.name) }
@@ -205,7 +205,7 @@ extension LogPaths {
         return (dated.sorted() + own + oldFirst).map { paths.directory + "/" + $0 }
     }
 
-    /// Whether a file is a log that was put aside: `door.jsonl.000000000001`, `door.jsonl.1`, or with logrotate's
+    /// Whether a file is a rotated log: `door.jsonl.000000000001`, `door.jsonl.1`, or with logrotate's
     /// `dateext` `door.jsonl-20260131`.
     private static func isPart(_ found: String, of name: String) -> Bool {
         guard found.hasPrefix(name), let mark = found.dropFirst(name.count).first, mark == "." || mark == "-" else {

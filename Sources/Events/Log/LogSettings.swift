@@ -1,6 +1,6 @@
 /// How a log lies on disk.
 public struct LogSettings: Codable, Sendable, Equatable {
-    /// A log longer than this is put aside and a new one begun. Bytes, 65536 up, default 64 MiB.
+    /// A log longer than this is rotated: renamed, and a new one begun. Bytes, 65536 up, default 64 MiB.
     public var rotateBytes: Int64 = 64 << 20
     /// So is one whose first line is older than this. Hours, 0.01...8760; nil is never; default 24.
     public var rotateHours: Double? = 24

@@ -58,7 +58,7 @@ public enum LogReader {
         }
     }
 
-    /// The files that a person means: a directory stands for the logs in it with those that were put aside, a log that
+    /// The files that a person means: a directory stands for the logs in it with those that were rotated, a log that
     /// was rotated for its older parts too.
     public static func files(_ paths: [String]) throws(SystemFailure) -> [String] {
         let files = RealFileSystem()

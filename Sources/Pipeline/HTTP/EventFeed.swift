@@ -6,8 +6,8 @@ internal import Scene
 
 /// `/events`: the log's lines as server-sent events, from a sequence number on, then as they come.
 ///
-/// `camera=NAME` chooses one camera, `from=N` where to begin, `last=N` to begin so many lines back, `types=a,b` what is sent. The id of an event holds every
-/// camera's position, so that a browser that reconnects misses nothing.
+/// `camera=NAME` chooses one camera, `from=N` where to begin, `last=N` to begin so many lines back, `types=a,b` what is
+/// sent. The id of an event holds every camera's position, so that a browser that reconnects misses nothing.
 struct EventFeed {
     /// Seconds without news after which something is sent all the same, so that a viewer who is gone is noticed: it would keep
     /// its descriptor for ever.
@@ -32,7 +32,7 @@ struct EventFeed {
             let (name, path) = (
                 LogPaths.fileName(camera.id), LogPaths(camera: camera.id, directory: subjects.logs).active
             )
-            // The writer knows it also when the file was just put aside.
+            // The writer knows it also when the file was just rotated.
             let end = camera.log?.status.nextSequence ?? LogFollower.end(of: path)
             // Who has seen more than there is saw another log, such as one in another directory.
             let start = resumed[name].map { $0 < end ? $0 + 1 : 1 } ?? from.flatMap { UInt64($0) }
