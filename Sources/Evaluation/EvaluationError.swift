@@ -44,7 +44,8 @@ public enum EvaluationError: Error, Equatable, CustomStringConvertible {
         case .unknownImage(let path, let id):
             "\(path): image_id \(id) is not in the annotations; results and annotations must be of the same pictures"
         case .missingImages(let path, let id, let count, let all):
-            "\(path): there is no such picture (image \(id)); \(count) of \(all) pictures are missing; check --images and the annotations' file_name"
+            "\(path): there is no such picture (image \(id)); \(count) of \(all) pictures are missing; "
+                + "check --images and the annotations' file_name"
         case .wrongSize(let path, let found, let expected):
             "\(path): is \(found.width)x\(found.height) pixels, the annotations say \(expected.width)x\(expected.height)"
         case .badMask(let path, let place, let size):

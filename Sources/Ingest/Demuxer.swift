@@ -232,8 +232,8 @@ final class Demuxer {
         }
     }
 
-    /// Whether this is an MP4 that comes through a pipe or from a server that gives no parts: it has been read to the index
-    /// at its end.
+    /// Whether this is an MP4 that comes through a pipe or from a server that gives no parts: it has been read to the
+    /// index at its end.
     private var isBeyondReach: Bool {
         name(context.pointee.iformat.pointee.name).hasPrefix("mov,") && context.pointee.pb?.pointee.seekable == 0
     }

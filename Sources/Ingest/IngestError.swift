@@ -12,7 +12,7 @@ public enum IngestError: Error, Equatable {
     case unknownFormat(location: String)
     /// The index that an MP4 or MOV file needs was never written: the recording was cut off.
     case missingIndex(location: String)
-    /// The index of an MP4 or MOV file comes after its pictures, and a pipe or a server gives everything once, in order.
+    /// The index of an MP4 or MOV file comes after its pictures, where a pipe or a server gives every byte once.
     case indexAtEnd(location: String)
     /// There are streams, but no video among them.
     case noVideo(location: String, streams: [String])
@@ -64,8 +64,8 @@ extension IngestError: CustomStringConvertible {
             "\(location): the recording was cut off before its index (moov) was written; "
                 + "copy the whole file, or record to Matroska or fragmented MP4"
         case .indexAtEnd(let location):
-            "\(location): the file's index (moov) comes after its pictures, which a pipe or this server gives only once; "
-                + "rewrite it (ffmpeg -i FILE -c copy -movflags +faststart NEW.mp4), name the file itself "
+            "\(location): the file's index (moov) comes after its pictures, "
+                + "which a pipe or this server gives only once; rewrite it (ffmpeg -i FILE -c copy -movflags +faststart NEW.mp4), name the file itself "
                 + "or use a server that answers range requests"
         case .noVideo(let location, let streams):
             "\(location): has no video\(streams.isEmpty ? "" : ", only " + streams.joined(separator: ", ")); "
@@ -77,7 +77,8 @@ extension IngestError: CustomStringConvertible {
             "\(location): no decoder for \(codec) in this libavcodec; set the camera to H.264 or convert the file"
         case .nothingDecoded(let location, 0): "\(location): there is not one picture in it; record or copy it again"
         case .nothingDecoded(let location, let errors):
-            "\(location): not one picture could be decoded (\(errors) error\(errors == 1 ? "" : "s")); the file is damaged"
+            "\(location): not one picture could be decoded "
+                + "(\(errors) error\(errors == 1 ? "" : "s")); the file is damaged"
         case .unknownScheme(let location, let scheme):
             "\(location): '\(scheme)' is not a protocol of this libavformat; use rtsp, rtmp, http, https or a path"
         case .noDeviceSupport(let location, let library):

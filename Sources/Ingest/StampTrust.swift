@@ -1,16 +1,16 @@
 /// Whether the time-stamps of a live stream tell when its pictures were taken.
 ///
-/// Some streams have none, and libavformat makes them up for 25 frames a second (JPEGs over HTTP). Others stand still, jump
-/// about, or count pictures that the camera does not take when it is dark. Where they tell nothing, pictures are dated by
-/// their arrival. A value without a clock; times are microseconds.
+/// Some streams have none, and libavformat makes them up for 25 frames a second (JPEGs over HTTP). Others stand still,
+/// jump about, or count pictures that the camera does not take when it is dark. Where they tell nothing, pictures are
+/// dated by their arrival. A value without a clock; times are microseconds.
 struct StampTrust {
     private(set) var isLost: Bool
     /// When time-stamps jumped within the last minute, monotonic.
     private var jumps: [Int64] = []
     /// Where stream and clock were when the present window began.
     private var began: (stream: Int64, monotonic: Int64)?
-    /// How the last window was: 1 too fast, -1 too slow; nil before the first one, with which a server may send what it had
-    /// kept.
+    /// How the last window was: 1 too fast, -1 too slow; nil before the first one, with which a server may send what it
+    /// had kept.
     private var lastPace: Int?
 
     /// As often as this within a minute streams jump that say nothing of time.

@@ -95,8 +95,8 @@ struct FrameSampler {
 /// Gives frames of a live stream the wall-clock time at which they were taken, as well as arrival can tell it.
 ///
 /// Packets can be late and never early, so the earliest arrival relative to stream time is the best one; it may rise
-/// slowly since clocks drift. When every packet of a minute was late, the stream's clock is slow or stood still. A step of
-/// the machine's clock is followed at once.
+/// slowly since clocks drift. When every packet of a minute was late, the stream's clock is slow or stood still. A step
+/// of the machine's clock is followed at once.
 struct ArrivalClock {
     /// Monotonic minus stream time, microseconds.
     private var lag: Int64?

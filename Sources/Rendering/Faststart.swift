@@ -4,7 +4,7 @@ internal import Glibc
 /// Rewrites a fragmented MP4 so that its index stands in front, which lets players seek at once.
 ///
 /// The file at `path`, or the one that a link there leads to, is replaced in one step or, when there is no room for the
-/// copy, stays as it is: fragments play too. So does what is no file, such as a device.
+/// copy, stays as it is: fragments play too. So does a device.
 func moveIndexToFront(of path: String) {
     var facts = stat()
     guard let target = realpath(path, nil) else { return }

@@ -43,8 +43,8 @@ struct COCOSurvey {
         }
     }
 
-    /// - Throws: `EvaluationError` for pictures that are missing or not of the stated size, `IngestError` for one that cannot
-    ///   be read.
+    /// - Throws: `EvaluationError` for pictures that are missing or not of the stated size, `IngestError` for one that
+    ///   cannot be read.
     func people(of dataset: COCODataset, in folder: String, only: Set<Int>?) throws -> Found {
         let images = dataset.images.filter { only?.contains($0.id) ?? true }
         try refuseMissing(images, folder)

@@ -151,7 +151,8 @@ struct EvalCOCOCommand: ParsableCommand {
         let strange = names.subtracting(known)
         if let first = strange.min() {
             complain(
-                "warning: \(only): \(strange.count) of \(names.count) lines name no picture of \(annotations), such as '\(first)'"
+                "warning: \(only): \(strange.count) of \(names.count) lines name no picture of \(annotations), "
+                    + "such as '\(first)'"
             )
         }
         return Set(images.map(\.id))

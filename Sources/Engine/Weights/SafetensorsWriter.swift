@@ -28,8 +28,8 @@ public struct NamedTensor: Sendable {
 }
 
 extension SafetensorsFile {
-    /// Writes tensors in the order given; the file appears whole or not at all. What is there and no file, such as a device,
-    /// is written in place, and a link keeps leading to its file.
+    /// Writes tensors in the order given; the file appears whole or not at all. A device is written in place; a link
+    /// stays, and the file that it leads to is replaced.
     /// - Throws: `unreadable` when it cannot be written.
     public static func write(_ tensors: [NamedTensor], metadata: [String: String], to path: String) throws(EngineError)
     {

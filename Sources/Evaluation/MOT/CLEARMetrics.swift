@@ -20,8 +20,8 @@ public struct CLEARMetrics: Sendable, Equatable {
     /// Whether this is one sequence in which nobody is.
     private var lacksTruth = false
 
-    /// `1 - (misses + false positives + id switches) / boxes of the truth`. As in TrackEval 0 for a sequence without truth,
-    /// while among several sequences its false positives count.
+    /// `1 - (misses + false positives + id switches) / boxes of the truth`. As in TrackEval 0 for a sequence without
+    /// truth, while among several sequences its false positives count.
     public var mota: Double {
         if lacksTruth { return 0 }
         return ratio(Double(truePositives - falsePositives - idSwitches), Double(truePositives + falseNegatives))

@@ -82,8 +82,10 @@ public final class EventLog: @unchecked Sendable {
     /// What went wrong last; for those who must not wait for a disk that hangs.
     private let failures = Mutex<(log: SystemFailure?, retention: SystemFailure?)>((nil, nil))
     private let onNews: @Sendable (LogNews) -> Void
-    /// On `queue` only: what was told of `failures` last; how many changes may still be told, as of when (monotonic microseconds).
+    /// On `queue` only: what was told of `failures` last.
     private var told: (log: SystemFailure?, retention: SystemFailure?) = (nil, nil)
+    /// On `queue` only: how many changes may still be told, as of when (monotonic microseconds): 20 at once, then one a
+    /// minute.
     private var changes: (left: Double, at: Int64) = (EventLog.changesAtOnce, 0)
     private static let changesAtOnce = 20.0
     /// On `queue` only: of `ring`, when the disk failed.
@@ -219,7 +221,7 @@ public final class EventLog: @unchecked Sendable {
         movesTold = writer.moves
     }
 
-    /// A disk that fails and works by turns does not fill the journal: so many changes are told at once, then one a minute.
+    /// So that a disk that fails and works by turns does not fill the journal.
     private func mayTell() -> Bool {
         let now = Self.now()
         changes = (min(Self.changesAtOnce, changes.left + Double(now - changes.at) / 60e6), now)

@@ -56,7 +56,7 @@ public struct LogPaths: Sendable, Equatable {
     /// The ending of the name of a log that is written.
     static let suffix = ".jsonl"
 
-    /// The log that a file was before it was rotated, by us or by logrotate, also a compressed one; nil for other files.
+    /// What a log was called before it was rotated, by us or logrotate, and perhaps compressed; nil for other files.
     static func origin(ofRotated name: String) -> String? {
         name.wholeMatch(of: /(.+\.jsonl)(\.[0-9]+|-[0-9][0-9-]*)(\.(gz|bz2|xz|zst))?/).map { String($0.1) }
     }

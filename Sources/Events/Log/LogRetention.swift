@@ -1,8 +1,8 @@
 internal import Glibc
 public import Scene
 
-/// Removes old logs and pictures of all cameras, those that are no more configured included, oldest first; never a log that
-/// may still be written.
+/// Removes old logs and pictures of all cameras, also of those that are no longer configured, oldest first; never a log
+/// that may still be written.
 struct LogRetention {
     let paths: LogPaths
     let settings: LogSettings
@@ -70,12 +70,14 @@ struct LogRetention {
     }
 }
 
-/// Logs of cameras that the configuration has no more.
+/// Logs of cameras that are no longer configured.
 public enum FormerLogs {
     /// Rotates the last log of every such camera, so that retention covers it.
     ///
     /// What cannot be rotated now is with the next start.
-    /// - Parameter cameras: Those of the configuration.
+    /// - Parameters:
+    ///   - stateDirectory: nil: the logs' own.
+    ///   - cameras: Those of the configuration.
     public static func rotate(
         in directory: String, stateDirectory: String?, settings: LogSettings, except cameras: [CameraID]
     ) {

@@ -33,7 +33,8 @@ public struct Probe: CustomStringConvertible {
             Self.sent(source.info) + Self.done(source.info, measured: measured, camera: camera) + [
                 (
                     "opened in",
-                    "\(fixed(opened - began, 1)) s; \(frames) \(frames == 1 ? "frame" : "frames") in \(fixed(monotonicSeconds() - opened, 1)) s"
+                    "\(fixed(opened - began, 1)) s; \(frames) frame\(frames == 1 ? "" : "s") "
+                        + "in \(fixed(monotonicSeconds() - opened, 1)) s"
                 )
             ]
         let notes = source.warnings.map { ("note", $0.description) }

@@ -101,7 +101,8 @@ enum ConfigurationFile {
             allowed: "")
     }
 
-    /// Where what is wrong begins, when that is not the line in which the parser noticed: quotes and brackets left open.
+    /// Where what is wrong begins, when that is not the line in which the parser noticed: quotes and brackets left
+    /// open.
     private static func begun(_ context: YamlError.Context, by mark: Mark) -> String {
         guard context.mark.line != mark.line else { return "" }
         return " (\(context.text.trimmingCharacters(in: .whitespaces)) that begins in line \(context.mark.line))"

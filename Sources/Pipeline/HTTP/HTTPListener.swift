@@ -4,10 +4,11 @@ internal import Foundation
 
 /// Listens for requests and answers them: FlyingFox's types on FlyingSocks' sockets.
 ///
-/// FlyingFox's own server (0.27.1) has no limits, and nothing of its configuration sets any. Before a token could be asked
-/// for, a line of 100 kB takes it 5 s of a core, one of 300 kB 47 s, one of 1 MB minutes, also after the client left; and
-/// connections that say nothing stay for ever: 1100 of them took every descriptor that the process may have, those of the
-/// logs and cameras included. Here 10 MB are refused in under 0.1 s, and with 2000 such connections `/healthz` answers.
+/// FlyingFox's own server (0.27.1) has no limits, and nothing of its configuration sets any. Before a token could be
+/// asked for, a line of 100 kB takes it 5 s of a core, one of 300 kB 47 s, one of 1 MB minutes, also after the client
+/// left; and connections that say nothing stay for ever: 1100 of them took every descriptor that the process may have,
+/// those of the logs and cameras included. Here 10 MB are refused in under 0.1 s, and with 2000 such connections
+/// `/healthz` answers.
 struct HTTPListener: Sendable {
     let address: any SocketAddress
     let answer: @Sendable (HTTPRequest) async -> HTTPResponse

@@ -1,8 +1,8 @@
 internal import FlyingFox
 internal import FlyingSocks
 
-/// The one pool that waits for sockets: FlyingSocks' pools leave a descriptor behind when they end, and two when they never
-/// ran, so a port that is taken, tried again every 5 s, would use up all descriptors within the hour.
+/// The one pool that waits for sockets: FlyingSocks' pools leave a descriptor behind when they end, and two when they
+/// never ran, so a port that is taken, tried again every 5 s, would use up all descriptors within the hour.
 actor SocketWatch {
     static let shared = SocketWatch()
 

@@ -67,8 +67,8 @@ public struct ReplayOptions: Sendable {
         return outputs
     }
 
-    /// The camera's name in the log: that of the clip's file or folder, or of the folder of a glob; only so much of it that
-    /// files can be named after it, in which a letter may take nine bytes.
+    /// The camera's name in the log: that of the clip's file or folder, or of the folder of a glob; only so much of it
+    /// that files can be named after it, in which a letter may take nine bytes.
     public var cameraName: String {
         if let camera { return camera }
         var name = clipName
