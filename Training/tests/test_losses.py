@@ -12,11 +12,11 @@ import torch.nn.functional as F
 from hcqnet import Config
 from hcqnet.dense import joint_map_loss, owner_loss
 from hcqnet.flow import RealNVP, rle_loss
-from hcqnet.losses import OKS_SIGMAS, Criterion, Targets, Weights, paired_giou, quality_loss
+from hcqnet.losses import OKS_SIGMAS, Criterion, Weights, paired_giou, quality_loss
 from hcqnet.matching import MatchCosts, assign, dice_cost, generalized_iou, mask_bce_cost
 from hcqnet.new import random_image, random_network
 from hcqnet.paper_losses import PaperCriterion, PaperWeights, class_loss, pose_loss
-from hcqnet.targets import target_maps
+from hcqnet.targets import Targets, target_maps
 
 SMALL = {
     "backbone": "resnet18", "hidden_dim": 32, "queries": 6, "encoder_layers": 1, "encoder_ffn": 32,

@@ -15,10 +15,10 @@ import torch
 from hcqnet import Config
 from hcqnet.flow import RealNVP
 from hcqnet.hcqnet import Prediction
-from hcqnet.losses import Targets
 from hcqnet.matching import MatchCosts
 from hcqnet.paper_losses import PaperCriterion, PaperWeights, point_mask_losses
 from hcqnet.recipe import Recipe
+from hcqnet.targets import Targets
 from hcqnet.trainer import Trainer
 
 QUERIES, LAYERS = 4, 3

@@ -14,10 +14,10 @@ from scipy.optimize import linear_sum_assignment
 from hcqnet import Config
 from hcqnet.flow import RealNVP
 from hcqnet.hcqnet import Prediction
-from hcqnet.losses import Targets
 from hcqnet.matching import MatchCosts
 from hcqnet.new import random_image, random_network
 from hcqnet.paper_losses import PaperCriterion, PaperWeights
+from hcqnet.targets import Targets
 
 QUERIES, POINTS, PEOPLE = 9, 400, 6.0
 HEIGHT, WIDTH = 64, 96
