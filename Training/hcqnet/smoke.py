@@ -1,6 +1,6 @@
 """Eight pictures, learned by heart: the whole chain from labels to keypoint AP in minutes on a CPU.
 
-    python -m hcqnet.smoke --data DIR --teachers DIR [--minutes 8]
+    python -m hcqnet.smoke --data DIR --teachers DIR [--minutes 30]
 
 Fails (exit 1) unless keypoint AP on the eight reaches 0.9.
 """
@@ -75,7 +75,7 @@ def main() -> int:
     )
     parser.add_argument("--data", type=Path, required=True, help="unpacked shards")
     parser.add_argument("--teachers", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=8)
+    parser.add_argument("--minutes", type=float, default=30, help="when to give up")
     parser.add_argument("--threads", type=int, default=4)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
