@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 import time
 from pathlib import Path
 
@@ -76,7 +77,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True, help="unpacked shards")
     parser.add_argument("--teachers", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=30, help="when to give up")
-    parser.add_argument("--threads", type=int, default=4)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="all cores by default")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     recipe = load_recipe(Path(__file__).parent.parent / "recipes" / "compact-cpu.json")
