@@ -4,6 +4,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 HCQD_DATA ?= ../shared/data
+# Absolute, since tests run in folders of their own.
+override HCQD_DATA := $(abspath $(HCQD_DATA))
 export HCQD_DATA
 
 # What Debian 12 must have installed; `setup` installs what is missing. First what a Swift toolchain needs to run.
@@ -90,7 +92,7 @@ test-swift: setup-test $(VENV)/.done demo-output/vtest.avi ## the tests of the d
 
 test-python: setup $(VENV)/.done ## the tests of the training system, parity with the engine among them
 	$(SWIFT) build $(TEST_FLAGS) --product hcqd
-	cd Training && HCQD_BINARY=$(CURDIR)/$(TEST_SCRATCH)/release/hcqd ../$(PYTHON) -m pytest -q
+	cd Training && HCQD_BINARY=$(CURDIR)/$(TEST_SCRATCH)/release/hcqd ../$(PYTHON) -m pytest -q -rs
 
 # A camera's clip for the soak: short, small, H.264.
 out/day.h264: demo-output/vtest.avi
@@ -184,7 +186,7 @@ check-pages: build demo-output/vtest.avi $(VENV)/.done ## the live page and `hcq
 	$(PYTHON) Tests/Tools/page.py .build/release/hcqd demo-output/vtest.avi out/page.png
 
 false-alarms: build demo-output/vtest.avi ## events on clips that should have none: Docs/false-alarms.md (minutes)
-	python3 Benchmarks/false_alarms.py .build/release/hcqd --data $(abspath $(HCQD_DATA)) --vtest demo-output/vtest.avi \
+	python3 Benchmarks/false_alarms.py .build/release/hcqd --data $(HCQD_DATA) --vtest demo-output/vtest.avi \
 	    --output Docs/false-alarms.md
 
 BENCH_VENV := .venv-bench
@@ -218,28 +220,27 @@ bench-tracking: build .venv-tracking/.done ## the tracker: each kind of evidence
 	.venv-tracking/bin/python Benchmarks/tracking/evidence.py --model $(MODEL)
 	.venv-tracking/bin/python Benchmarks/tracking/compare.py --ablation
 
-DATA := $(abspath $(HCQD_DATA))
 RECIPE ?= compact-cpu
 RUN ?= training-runs/$(RECIPE)
 PROCESSES ?=
 # One process a GPU, else one a core.
 PROCESSES_HERE = $(or $(PROCESSES),$$(../$(PYTHON) -c 'import os, torch; print(torch.cuda.device_count() or len(os.sched_getaffinity(0)))'))
 training-runs/data/.done: | setup $(VENV)/.done
-	cd Training && ../$(PYTHON) -m hcqnet.unpack --data $(DATA) --output ../training-runs/data
+	cd Training && ../$(PYTHON) -m hcqnet.unpack --data $(HCQD_DATA) --output ../training-runs/data
 	touch $@
 
 training-runs/pseudo/.done: training-runs/data/.done
-	cd Training && ../$(PYTHON) -m hcqnet.pseudo_labels --data ../training-runs/data --teachers $(DATA)/teachers \
+	cd Training && ../$(PYTHON) -m hcqnet.pseudo_labels --data ../training-runs/data --teachers $(HCQD_DATA)/teachers \
 	    --output ../training-runs/pseudo --threads $$(nproc)
 	touch $@
 
 train: training-runs/pseudo/.done ## train RECIPE (compact-cpu) into RUN, going on where it stopped
 	cd Training && OMP_NUM_THREADS=1 ../$(VENV)/bin/torchrun --standalone --nproc-per-node $(PROCESSES_HERE) -m hcqnet.train \
 	    --recipe recipes/$(RECIPE).json --data ../training-runs/data --pseudo ../training-runs/pseudo --output ../$(RUN) \
-	    --teachers $(DATA)/teachers $(if $(wildcard $(RUN)/last.pt),--resume)
+	    --teachers $(HCQD_DATA)/teachers $(if $(wildcard $(RUN)/last.pt),--resume)
 
 train-smoke: training-runs/data/.done ## eight pictures learned by heart: the chain from labels to AP, in minutes
-	cd Training && ../$(PYTHON) -m hcqnet.smoke --data ../training-runs/data --teachers $(DATA)/teachers
+	cd Training && ../$(PYTHON) -m hcqnet.smoke --data ../training-runs/data --teachers $(HCQD_DATA)/teachers
 
 package: setup ## a Debian package in out/, checked by lintian and, for root, tried on a clean Debian
 	@$(call install,$(APT_PACKAGE))
