@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from .flow import RealNVP, rle_loss
 from .hcqnet import Prediction
 from .matching import MatchCosts, assign, class_cost, dice_cost, mask_bce_cost
+from .proposals import pairwise_iou
 from .targets import Targets
 
 
@@ -122,10 +123,7 @@ def class_loss(p: Prediction, targets: list[Targets], pairs: list, nothing: floa
 
 def _found_or_rough(found: Tensor, rough: Tensor) -> Tensor:
     """Whose space joints are canonical in where nobody labelled the box: the found one's, once it is near the rough one."""
-    low, high = torch.maximum(found[:, :2], rough[:, :2]), torch.minimum(found[:, 2:], rough[:, 2:])
-    both = (high - low).clamp(min=0).prod(-1)
-    either = (found[:, 2:] - found[:, :2]).clamp(min=0).prod(-1) + (rough[:, 2:] - rough[:, :2]).prod(-1) - both
-    return torch.where((both > 0.5 * either)[:, None], found, rough)
+    return torch.where((pairwise_iou(found, rough).diagonal() > 0.5)[:, None], found, rough)
 
 
 def pose_loss(
